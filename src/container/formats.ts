@@ -1,0 +1,45 @@
+/**
+ * The formats Roomtape reads, and the one place that chooses among them.
+ */
+import type { ByteSource } from './bytes.ts';
+import { type Diagnosis, foreign } from './diagnosis.ts';
+import { type ContainerFormat, type DiagnoseContext, headLength } from './format.ts';
+
+export const formats: readonly ContainerFormat[] = [];
+
+/** The format a file is of, judged by its first bytes; null when it is none. */
+export function recogniseFormat(source: ByteSource): ContainerFormat | null {
+  const head = source.read(0, headLength);
+  let best: ContainerFormat | null = null;
+  let bestSureness = 0;
+  for (const format of formats) {
+    const sureness = format.recognise(head);
+    if (sureness > bestSureness) [best, bestSureness] = [format, sureness];
+  }
+  return best;
+}
+
+/** Diagnoses any file: empty, foreign, or what its format says. */
+export function diagnose(source: ByteSource, context: DiagnoseContext = {}): Diagnosis {
+  if (source.size === 0) {
+    return { ...foreign('The file has no bytes.'), verdict: 'empty' };
+  }
+  const format = recogniseFormat(source);
+  return format ? format.diagnose(source, context) : undiagnosable(source);
+}
+
+// A file of zeros is what a power cut leaves of a file whose size was already on disk.
+function undiagnosable(source: ByteSource): Diagnosis {
+  const step = 1024 * 1024;
+  for (let at = 0; at < source.size; at += step) {
+    if (source.read(at, step).some((byte) => byte !== 0)) {
+      return foreign('The first bytes are those of no media container Roomtape reads.');
+    }
+  }
+  const detail = `All ${source.size} bytes are zero: nothing was ever written to this disk space.`;
+  return {
+    ...foreign(detail),
+    verdict: 'beyond-repair',
+    damage: [{ kind: 'zero-tail', at: 0, detail }],
+  };
+}
