@@ -4,9 +4,8 @@
  *
  * Imports are made when they are needed: a command that only prints must not pay for the daemon.
  */
-async function main(argv: readonly string[]): Promise<void> {
-  const { runCommandLine } = await import('./cli/command-line.ts');
-  await runCommandLine(argv);
-}
+import { runCommandLine } from './cli/command-line.ts';
 
-await main(process.argv.slice(2));
+const argv = process.argv.slice(2);
+const startDaemon = async () => (await import('./daemon/daemon.ts')).runDaemon;
+process.exitCode = await runCommandLine(argv, startDaemon);

@@ -1,0 +1,24 @@
+/**
+ * Routes about the daemon itself.
+ */
+import { z } from 'zod';
+import { route } from './route.ts';
+
+export interface DaemonStatus {
+  readonly pid: number;
+  readonly version: string;
+  readonly home: string;
+  /** When the daemon started, ms since 1970. */
+  readonly startedAt: number;
+}
+
+export const daemonRoutes = {
+  /** Answers as soon as the daemon can be asked anything. */
+  'daemon.hello': route(z.strictObject({})).answers<{ readonly pid: number }>(),
+  'daemon.status': route(z.strictObject({})).answers<DaemonStatus>(),
+  /** Answers first, then ends. */
+  'daemon.stop': route(z.strictObject({})).answers<{ readonly pid: number }>(),
+};
+
+/** Routes that a command of another version may call, so that it can stop an old daemon. */
+export const versionFreeRoutes: readonly string[] = ['daemon.hello', 'daemon.stop'];

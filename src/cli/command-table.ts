@@ -1,0 +1,77 @@
+/**
+ * Every word that can follow `roomtape`, and the file that knows it.
+ *
+ * The table is what `roomtape --help` prints, so that no command's code is loaded for it. A file is
+ * loaded when one of its words is typed, and defines its commands on the commander program. A new
+ * command is one line here and one file (or a place in the file of its noun).
+ */
+import type { Command } from 'commander';
+import type { Frame } from './frame.ts';
+
+/** What a command file exports as `defineCommands`. */
+export type DefineCommands = (program: Command, frame: Frame) => void;
+
+export interface CommandEntry {
+  readonly word: string;
+  /** One line, in the imperative, for `roomtape --help`. */
+  readonly summary: string;
+  readonly load: () => Promise<{ readonly defineCommands: DefineCommands }>;
+}
+
+export interface CommandGroup {
+  readonly title: string;
+  readonly entries: readonly CommandEntry[];
+}
+
+const daemon = () => import('./daemon.ts');
+const config = () => import('./config.ts');
+
+export const commandGroups: readonly CommandGroup[] = [
+  {
+    title: 'Broken files, without a daemon',
+    entries: [],
+  },
+  {
+    title: 'Sessions and rooms (host)',
+    entries: [],
+  },
+  {
+    title: 'Permission',
+    entries: [],
+  },
+  {
+    title: 'Recording (participant)',
+    entries: [],
+  },
+  {
+    title: 'Recordings',
+    entries: [],
+  },
+  {
+    title: 'Watched folders and recorders',
+    entries: [],
+  },
+  {
+    title: 'Daemon and machine',
+    entries: [
+      { word: 'up', summary: 'start the daemon', load: daemon },
+      { word: 'down', summary: 'stop the daemon', load: daemon },
+      { word: 'status', summary: 'show what is recorded now and what needs care', load: daemon },
+      { word: 'logs', summary: 'print what the daemon wrote down', load: daemon },
+      { word: 'daemon', summary: 'run the daemon in the foreground (daemon run)', load: daemon },
+      { word: 'config', summary: 'print every setting with its origin', load: config },
+    ],
+  },
+];
+
+export function findCommand(word: string): CommandEntry | undefined {
+  for (const group of commandGroups) {
+    const entry = group.entries.find((candidate) => candidate.word === word);
+    if (entry) return entry;
+  }
+  return undefined;
+}
+
+export function commandWords(): string[] {
+  return commandGroups.flatMap((group) => group.entries.map((entry) => entry.word));
+}

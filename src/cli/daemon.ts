@@ -1,0 +1,137 @@
+/**
+ * `roomtape up`, `down`, `status`, `logs`, `daemon run`.
+ */
+import type { Command } from 'commander';
+import { createClient, DaemonDown } from '../api/client.ts';
+import { exitCodes, RoomtapeError } from '../errors.ts';
+import { dataFolder, pathsOf } from '../system/paths.ts';
+import { version } from '../system/version.ts';
+import { noDaemon, startDaemon } from './daemon-connection.ts';
+import type { Frame } from './frame.ts';
+import { duration } from './output.ts';
+
+export function defineCommands(program: Command, frame: Frame): void {
+  const settingsOption = [
+    '--set <key=value...>',
+    'a setting for this run (see roomtape config)',
+  ] as const;
+  program
+    .command('up')
+    .description('Starts the daemon of the data folder, unless it runs already.')
+    .option(...settingsOption)
+    .action((options: { set?: string[] }) => up(frame, options.set ?? []));
+  program
+    .command('down')
+    .description('Stops the daemon. Recordings that go on are taken up again when it starts.')
+    .action(() => down(frame));
+  program
+    .command('status')
+    .description('Shows the daemon, what is being recorded, and what needs care.')
+    .action(() => status(frame));
+  program
+    .command('logs')
+    .description('Prints the end of the daemon’s log (JSON lines).')
+    .option('-f, --follow', 'go on printing what is added')
+    .option('-n, --lines <count>', 'how many lines', '50')
+    .action((options: { follow?: boolean; lines: string }) => logs(frame, options));
+  const daemon = program.command('daemon').description('The daemon itself.');
+  daemon
+    .command('run')
+    .description('Runs the daemon in the foreground, until Ctrl-C or SIGTERM.')
+    .option(...settingsOption)
+    .option('--background', 'say nothing when ready')
+    .action((options: { set?: string[]; background?: boolean }) =>
+      frame.runDaemon({
+        home: dataFolder(),
+        settings: options.set ?? [],
+        onReady: (socket) => {
+          if (!options.background) frame.note(`Roomtape answers at ${socket}. Ctrl-C ends it.`);
+        },
+      }),
+    );
+}
+
+async function up(frame: Frame, settings: readonly string[]): Promise<void> {
+  const paths = pathsOf(dataFolder());
+  const client = createClient(paths.socket, version());
+  let started = false;
+  try {
+    await client.call('daemon.hello', {});
+  } catch (problem) {
+    if (!(problem instanceof DaemonDown)) throw problem;
+    if (!frame.mayStart) throw noDaemon(paths);
+    await startDaemon(paths, settings);
+    started = true;
+  }
+  const found = await client.call('daemon.status', {});
+  await frame.print({
+    results: [{ ...found, started }],
+    text: () =>
+      `${started ? 'The daemon is up' : 'The daemon was up already'}: process ${found.pid}, ` +
+      `data in ${found.home}.`,
+  });
+}
+
+async function down(frame: Frame): Promise<void> {
+  const paths = pathsOf(dataFolder());
+  const client = createClient(paths.socket, version());
+  let pid: number | null = null;
+  try {
+    pid = (await client.call('daemon.stop', {})).pid;
+    await untilGone(pid);
+  } catch (problem) {
+    if (!(problem instanceof DaemonDown)) throw problem;
+  }
+  await frame.print({
+    results: [{ pid, stopped: pid !== null }],
+    text: () => (pid === null ? 'No daemon was running.' : `The daemon (process ${pid}) is down.`),
+  });
+}
+
+/** Waits for the process to be gone, so that whoever comes next finds the data folder free. */
+async function untilGone(pid: number): Promise<void> {
+  for (let waited = 0; waited < 5_000; waited += 20) {
+    try {
+      process.kill(pid, 0);
+    } catch {
+      return; // gone
+    }
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  throw new RoomtapeError('failed', `The daemon (process ${pid}) does not end.`, {
+    next: `kill -9 ${pid}`,
+  });
+}
+
+async function status(frame: Frame): Promise<void> {
+  const client = await frame.client();
+  const found = await client.call('daemon.status', {});
+  await frame.print({
+    results: [found],
+    text: (paint) =>
+      `${paint('bold', 'daemon')}  process ${found.pid}, Roomtape ${found.version}, ` +
+      `up for ${duration(Date.now() - found.startedAt)}, data in ${found.home}`,
+  });
+}
+
+async function logs(frame: Frame, options: { follow?: boolean; lines: string }): Promise<void> {
+  const count = Number(options.lines);
+  if (!Number.isInteger(count) || count < 0) {
+    throw new RoomtapeError(
+      'usage',
+      `--lines wants a number, not ${JSON.stringify(options.lines)}.`,
+      {
+        next: 'roomtape logs --lines 50',
+      },
+    );
+  }
+  const { followLines, lastLines } = await import('../system/log-reader.ts');
+  const { log } = pathsOf(dataFolder());
+  const { lines, end } = lastLines(log, count);
+  await frame.print({ results: lines, text: () => lines.join('\n') });
+  if (!options.follow) return;
+  for await (const line of followLines(log, end, frame.cancelled)) {
+    await frame.print({ results: [line], text: () => line });
+  }
+  frame.exitCode = exitCodes.done;
+}

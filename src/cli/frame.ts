@@ -1,0 +1,100 @@
+/**
+ * What every command is given: how to print, how to reach the daemon, how to end.
+ *
+ * A command file never writes to stdout itself and never calls process.exit.
+ */
+import type { Client } from '../api/client.ts';
+import { type ExitCode, exitCodes } from '../errors.ts';
+import { type Document, render } from './output.ts';
+
+/** How the daemon is run in this process; the function itself comes from main.ts. */
+export interface DaemonRun {
+  readonly home: string;
+  readonly settings: readonly string[];
+  readonly onReady?: (socket: string) => void;
+}
+
+/** Runs the daemon in this process until it is told to stop. */
+export type RunDaemon = (run: DaemonRun) => Promise<void>;
+
+export interface Frame {
+  /** True with `--json`. */
+  readonly json: boolean;
+  /** False with `--no-start`. */
+  readonly mayStart: boolean;
+  /** The code the command will end with; `done` unless the command sets another. */
+  exitCode: ExitCode;
+  /** Aborted by the first Ctrl-C; the second ends the process. Ask for it only to clean up. */
+  readonly cancelled: AbortSignal;
+  /** Prints results: a table, text or JSON. Call it once. */
+  print<T>(document: Document<T>): Promise<void>;
+  /** A remark for a person, on stderr. Not part of the result. */
+  note(text: string): void;
+  /** One line on a terminal's stderr that is replaced by the next; an empty text removes it. */
+  progress(text: string): void;
+  /** The daemon of this data folder, started when it is down (unless `--no-start`: exit code 3). */
+  client(): Promise<Client>;
+  runDaemon(run: DaemonRun): Promise<void>;
+  /** Takes the options that all commands have; the command line calls it. */
+  begin(options: Readonly<Record<string, unknown>>): void;
+  close(): void;
+}
+
+export function createFrame(loadDaemon: () => Promise<RunDaemon>): Frame {
+  let json = false;
+  let mayStart = true;
+  let line = '';
+  let abort: AbortController | undefined;
+  let interrupt: (() => void) | undefined;
+
+  const showLine = (text: string) => {
+    if (!process.stderr.isTTY || text === line) return;
+    const width = Math.max(20, (process.stderr.columns ?? 80) - 1);
+    process.stderr.write(`\r\u001b[K${text.slice(0, width)}`);
+    line = text;
+  };
+  return {
+    exitCode: exitCodes.done,
+    get json() {
+      return json;
+    },
+    get mayStart() {
+      return mayStart;
+    },
+    get cancelled() {
+      if (!abort) {
+        const controller = new AbortController();
+        abort = controller;
+        interrupt = () => controller.abort();
+        process.once('SIGINT', interrupt);
+      }
+      return abort.signal;
+    },
+    async print(document) {
+      showLine('');
+      const text = await render(document, json);
+      if (text) process.stdout.write(text);
+    },
+    note(text) {
+      showLine('');
+      process.stderr.write(`${text}\n`);
+    },
+    progress: showLine,
+    async client() {
+      const { reachDaemon } = await import('./daemon-connection.ts');
+      return reachDaemon({ mayStart });
+    },
+    async runDaemon(run) {
+      const runDaemon = await loadDaemon();
+      await runDaemon(run);
+    },
+    begin(options) {
+      json = options['json'] === true;
+      mayStart = options['start'] !== false;
+    },
+    close() {
+      showLine('');
+      if (interrupt) process.removeListener('SIGINT', interrupt);
+    },
+  };
+}

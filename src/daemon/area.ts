@@ -1,0 +1,34 @@
+/**
+ * What the daemon is made of: areas, each answering its own routes.
+ *
+ * An area (the daemon itself, people, takes, recorders) is opened with the context, answers its
+ * part of the contract and is closed again. daemon.ts puts them together and decides nothing.
+ */
+import type { Handlers, RouteName } from '../api/contract.ts';
+import type { DaemonEvent } from '../api/events.ts';
+import type { Clock } from '../system/clock.ts';
+import type { Config } from '../system/config.ts';
+import type { Log } from '../system/log.ts';
+import type { Paths } from '../system/paths.ts';
+
+/** What every area is given. */
+export interface DaemonContext {
+  readonly paths: Paths;
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly version: string;
+  readonly startedAt: number;
+  /** Tells whoever listens that something happened; `at` is filled in. */
+  publish(event: Omit<DaemonEvent, 'at'>): void;
+  /** Ends the daemon after the current answer has been sent. */
+  stop(reason: string): void;
+}
+
+export interface Area<R extends RouteName> {
+  readonly handlers: Handlers<R>;
+  /** Takes up what a former daemon left; called once, before the socket answers. */
+  start?(): Promise<void> | void;
+  /** Must end within a second. */
+  close?(): Promise<void> | void;
+}

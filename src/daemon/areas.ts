@@ -1,0 +1,36 @@
+/**
+ * The areas of the daemon, put together: one line each.
+ */
+import type { Handlers } from '../api/contract.ts';
+import type { DaemonContext } from './area.ts';
+import { openItself } from './itself.ts';
+
+export interface Areas {
+  readonly handlers: Handlers;
+  start(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Opens the areas in the order they need each other. */
+export async function openAreas(context: DaemonContext): Promise<Areas> {
+  const itself = openItself(context);
+  const all: readonly Lifecycle[] = [itself];
+  return {
+    handlers: { ...itself.handlers },
+    async start() {
+      for (const area of all) await area.start?.();
+    },
+    async close() {
+      const ends = [...all].reverse().map(async (area) => area.close?.());
+      for (const end of await Promise.allSettled(ends)) {
+        if (end.status === 'rejected')
+          context.log.error({ err: end.reason }, 'an area ended badly');
+      }
+    },
+  };
+}
+
+interface Lifecycle {
+  start?(): Promise<void> | void;
+  close?(): Promise<void> | void;
+}
