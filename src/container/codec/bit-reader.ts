@@ -1,0 +1,105 @@
+/**
+ * Bits of a byte range, most significant first, with the Exp-Golomb codes of H.264 and HEVC.
+ *
+ * Reading past the end gives zeros and sets `overrun`, so that a parser runs on in a straight line
+ * and asks once, at its end, whether what it read was there. Emulation prevention is removed
+ * beforehand (nal.ts).
+ */
+export class BitReader {
+  private bytes: Uint8Array = new Uint8Array(0);
+  private position = 0;
+  private limit = 0;
+
+  /** Starts over on bytes `from` … `to`; a reader is kept and reused in hot paths. */
+  reset(bytes: Uint8Array, from = 0, to = bytes.length): this {
+    this.bytes = bytes;
+    this.position = from * 8;
+    this.limit = Math.min(to, bytes.length) * 8;
+    return this;
+  }
+
+  /** True once a bit at or beyond the end was read. */
+  get overrun(): boolean {
+    return this.position > this.limit;
+  }
+
+  /** Bits left, 0 at the least. */
+  get left(): number {
+    return Math.max(0, this.limit - this.position);
+  }
+
+  /** Bits read since byte 0 of the array. */
+  get at(): number {
+    return this.position;
+  }
+
+  bit(): number {
+    const at = this.position++;
+    return at < this.limit ? ((this.bytes[at >> 3] ?? 0) >> (7 - (at & 7))) & 1 : 0;
+  }
+
+  flag(): boolean {
+    return this.bit() === 1;
+  }
+
+  /** Reads 0 to 32 bits as an unsigned number. */
+  bits(count: number): number {
+    let value = 0;
+    for (let left = count; left > 0; ) {
+      const taken = Math.min(left, 8 - (this.position & 7));
+      const byte = this.position < this.limit ? (this.bytes[this.position >> 3] ?? 0) : 0;
+      const part = (byte >> (8 - (this.position & 7) - taken)) & ((1 << taken) - 1);
+      value = value * (1 << taken) + part;
+      this.position += taken;
+      left -= taken;
+    }
+    return value;
+  }
+
+  skip(count: number): void {
+    this.position += count;
+  }
+
+  align(): void {
+    this.position = (this.position + 7) & ~7;
+  }
+
+  /** ue(v), 0 to 2^32 - 2; a code with more than 32 leading zeros overruns. */
+  ue(): number {
+    let zeros = 0;
+    while (this.position < this.limit && this.bit() === 0) zeros++;
+    if (zeros > 32 || this.position > this.limit) {
+      this.position = this.limit + 1;
+      return 0;
+    }
+    return 2 ** zeros - 1 + this.bits(zeros);
+  }
+
+  /** se(v). */
+  se(): number {
+    const code = this.ue();
+    return code % 2 === 1 ? (code + 1) / 2 : -code / 2;
+  }
+
+  /**
+   * True when what is left is exactly `rbsp_trailing_bits`: a one and then zeros to the end
+   * (ISO/IEC 14496-10 §7.3.2.11).
+   */
+  atTrailingBits(): boolean {
+    if (this.left < 1 || this.left > 8 * 64 || this.bit() !== 1) return false;
+    while (this.left > 0) if (this.bit() !== 0) return false;
+    return true;
+  }
+
+  /** `more_rbsp_data`: anything before the last one bit. */
+  moreData(): boolean {
+    let last = this.limit - 1;
+    while (
+      last >= this.position &&
+      (((this.bytes[last >> 3] ?? 0) >> (7 - (last & 7))) & 1) === 0
+    ) {
+      last--;
+    }
+    return last > this.position;
+  }
+}
