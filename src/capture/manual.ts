@@ -1,0 +1,68 @@
+/**
+ * The recorder that nobody but its person can drive: Zoom, a phone, a camera. Commands only declare
+ * what the person does; the watched folders say what really happens.
+ */
+import {
+  type Recorder,
+  type RecorderChange,
+  type RecorderPulse,
+  RecorderStates,
+  wrongState,
+} from './recorder.ts';
+
+export class ManualRecorder implements Recorder {
+  readonly name: string;
+  readonly kind = 'manual';
+  readonly folder = null;
+  readonly #states: RecorderStates;
+
+  constructor(name: string) {
+    this.name = name;
+    this.#states = new RecorderStates(name, { state: 'idle' });
+  }
+
+  get state() {
+    return this.#states.state;
+  }
+
+  open(): void {}
+
+  async start(): Promise<void> {
+    const { state } = this.state;
+    if (state !== 'idle' && state !== 'stopped') throw wrongState(this.name, 'record', this.state);
+    this.#declare('recording');
+  }
+
+  async pause(): Promise<void> {
+    if (this.state.state !== 'recording') throw wrongState(this.name, 'pause', this.state);
+    this.#declare('paused');
+  }
+
+  async resume(): Promise<void> {
+    if (this.state.state !== 'paused') throw wrongState(this.name, 'resume', this.state);
+    this.#declare('recording');
+  }
+
+  async stop(): Promise<null> {
+    const { state } = this.state;
+    if (state !== 'recording' && state !== 'paused') {
+      throw wrongState(this.name, 'stop', this.state);
+    }
+    this.#declare('stopped');
+    return null;
+  }
+
+  async pulse(): Promise<RecorderPulse> {
+    return { bytes: null, recordedMs: null, silentMs: null };
+  }
+
+  subscribe(listener: (change: RecorderChange) => void): () => void {
+    return this.#states.subscribe(listener);
+  }
+
+  async close(): Promise<void> {}
+
+  #declare(state: 'recording' | 'paused' | 'stopped'): void {
+    this.#states.become({ state, path: null });
+  }
+}
