@@ -1,10 +1,8 @@
 /**
  * Where Roomtape keeps its things: one data folder, and the socket in or near it.
  */
-import { createHash } from 'node:crypto';
-import { tmpdir, userInfo } from 'node:os';
+import { homedir, tmpdir, userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
-import envPaths from 'env-paths';
 
 export interface Paths {
   /** The data folder; everything below belongs to one daemon. */
@@ -30,7 +28,19 @@ export interface Paths {
 /** The data folder: `ROOMTAPE_HOME`, or the system's place for a program's data. */
 export function dataFolder(env: NodeJS.ProcessEnv = process.env): string {
   const told = env['ROOMTAPE_HOME'];
-  return told ? resolve(told) : envPaths('roomtape', { suffix: '' }).data;
+  return told ? resolve(told) : systemFolder(env);
+}
+
+// The places env-paths would name; loading it costs every command 9 ms (of 65 for a bare Node).
+function systemFolder(env: NodeJS.ProcessEnv): string {
+  const home = homedir();
+  if (process.platform === 'darwin') {
+    return join(home, 'Library', 'Application Support', 'roomtape');
+  }
+  if (process.platform === 'win32') {
+    return join(env['LOCALAPPDATA'] || join(home, 'AppData', 'Local'), 'roomtape', 'Data');
+  }
+  return join(env['XDG_DATA_HOME'] || join(home, '.local', 'share'), 'roomtape');
 }
 
 export function pathsOf(home: string): Paths {
@@ -54,14 +64,22 @@ export function pathsOf(home: string): Paths {
 const longestSocketPath = 103;
 
 function socketOf(home: string): { socketFolder: string; socket: string } {
-  const mark = createHash('sha256').update(home).digest('hex').slice(0, 16);
   if (process.platform === 'win32') {
-    return { socketFolder: home, socket: `\\\\.\\pipe\\roomtape-${mark}` };
+    return { socketFolder: home, socket: `\\\\.\\pipe\\roomtape-${markOf(home)}` };
   }
   const near = join(home, 'run');
   const socket = join(near, 'daemon.sock');
   if (Buffer.byteLength(socket) <= longestSocketPath) return { socketFolder: near, socket };
   // Too long for the system: a folder of our own in the place for temporary files.
   const far = join(tmpdir(), `roomtape-${userInfo().uid}`);
-  return { socketFolder: far, socket: join(far, `${mark}.sock`) };
+  return { socketFolder: far, socket: join(far, `${markOf(home)}.sock`) };
+}
+
+/** Tells data folders apart in a name (FNV-1a, 64 bits); loading node:crypto would cost 4 ms. */
+function markOf(home: string): string {
+  let hash = 0xcbf29ce484222325n;
+  for (const byte of Buffer.from(home)) {
+    hash = BigInt.asUintN(64, (hash ^ BigInt(byte)) * 0x100000001b3n);
+  }
+  return hash.toString(16).padStart(16, '0');
 }
