@@ -4,6 +4,7 @@
 import { aacCodec } from './aac.ts';
 import { parseAudioConfig, parseElementaryStream } from './audio-config.ts';
 import type { SampleCodec } from './codec.ts';
+import { h264FromConfig } from './h264.ts';
 import { pcmCodec } from './pcm.ts';
 import { parseSampleEntry, type SampleEntry } from './sample-entry.ts';
 
@@ -28,7 +29,16 @@ type MakeCodec = (entry: SampleEntry) => SampleCodec | null;
 
 const codecs: Readonly<Record<string, MakeCodec>> = {
   mp4a: mpegAudio,
+  avc1: advancedVideo,
+  avc2: advancedVideo,
+  avc3: advancedVideo,
+  avc4: advancedVideo,
 };
+
+function advancedVideo(entry: SampleEntry): SampleCodec | null {
+  const avcC = entry.boxes.get('avcC');
+  return avcC ? h264FromConfig(avcC) : null;
+}
 
 function mpegAudio(entry: SampleEntry): SampleCodec | null {
   const esds = entry.boxes.get('esds');
