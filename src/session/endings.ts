@@ -1,0 +1,147 @@
+/**
+ * Changing rooms, and how recordings end that nobody stopped: by moving, leaving, a room closing, or
+ * permission that ends.
+ *
+ * Recordings that Roomtape controls are never in state `recording` without permission: they end
+ * before the event that takes it away. Those it does not control end in its books and are flagged,
+ * because their recorder may run on.
+ */
+import type { Story } from './command.ts';
+import { judgedNow, liveRecordings } from './evolve.ts';
+import type { Instant, ParticipantId, RoomId } from './ids.ts';
+import { type DenialReason, permits, type Verdict } from './permits.ts';
+import { type Refusal, refuse } from './refusal.ts';
+import {
+  type EndCause,
+  isLive,
+  type Participant,
+  type Recording,
+  type SessionState,
+  spokenRoom,
+} from './state.ts';
+import { rowOf } from './table.ts';
+
+/** Brings a participant into a room, with what they are recording. */
+export function goTo(story: Story, person: Participant, room: RoomId): Refusal | undefined {
+  const { state, context } = story;
+  const target = state.rooms[room];
+  if (!target || target.phase === 'closed') {
+    const place = spokenRoom(state, room);
+    const problem = `${place.charAt(0).toUpperCase()}${place.slice(1)} is closed.`;
+    return refuse('wrong-state', problem, `roomtape room open ${target?.number ?? ''}`.trim());
+  }
+  if (person.present && person.room === room) return undefined;
+  relocateRecordings(story, person.id, room, context.now);
+  story.add('went', { moves: [[person.id, room]] });
+  return undefined;
+}
+
+/** Ends every live recording of a participant, all of them for one cause. */
+export function stopRecordings(story: Story, participant: ParticipantId, cause: EndCause): void {
+  for (const id of liveRecordings(story.state, participant)) {
+    const recording = rowOf(story.state.recordings, id);
+    if (recording) end(story, recording, cause);
+  }
+}
+
+/** What a participant records ends with the old room and begins anew in the next, if it may. */
+function relocateRecordings(
+  story: Story,
+  participant: ParticipantId,
+  room: RoomId,
+  now: Instant,
+): void {
+  for (const id of liveRecordings(story.state, participant)) {
+    const recording = rowOf(story.state.recordings, id);
+    if (!recording || recording.room === room) continue;
+    const verdict = permits(story.state, { participant, room }, now);
+    if (!verdict.allowed && recording.control !== 'observed') {
+      end(story, recording, 'moved');
+      continue;
+    }
+    const next = story.context.newId('rec');
+    story.add('recording-stopped', { recording: id, cause: 'moved', next });
+    story.add('recording-started', {
+      recording: next,
+      participant,
+      room,
+      control: recording.control,
+      permission: verdict.allowed
+        ? verdict.permission
+        : { kind: 'unpermitted', reason: verdict.reason },
+      ...(recording.recorder === undefined ? {} : { recorder: recording.recorder }),
+    });
+    if (recording.state === 'paused') story.add('recording-paused', { recording: next });
+  }
+}
+
+export const endCauses: Record<DenialReason, EndCause> = {
+  'session-closed': 'session-closed',
+  'participant-unknown': 'removed',
+  'room-unknown': 'room-removed',
+  'room-closed': 'room-closed',
+  'no-grant': 'revoked',
+  'other-room': 'revoked',
+  'not-yet': 'revoked',
+  expired: 'expired',
+  revoked: 'revoked',
+  'delegation-ended': 'revoked',
+};
+
+/**
+ * Ends what may not go on in `after`, the state that is about to come. Told before it comes, so that
+ * there is no moment at which a controlled recording runs without permission.
+ */
+export function endUnpermitted(story: Story, after: SessionState): void {
+  const now = judgedNow(after, story.context.now);
+  for (const id of liveRecordings(story.state)) {
+    const recording = rowOf(story.state.recordings, id);
+    const then = rowOf(after.recordings, id);
+    if (!recording || !then || !isLive(then)) continue;
+    const { participant, room, permission } = then;
+    const verdict = permits(after, { participant, room }, now);
+    if (!verdict.allowed) {
+      const cause = spokenCause(story.state, after, room, endCauses[verdict.reason]);
+      end(story, recording, cause);
+    } else if (permission.kind === 'grant' && !sameGrant(verdict, permission.grant)) {
+      if (!stillHolds(after, permission.grant, now)) {
+        story.add('recording-covered', { recording: id, permission: verdict.permission });
+      }
+    }
+  }
+}
+
+function spokenCause(
+  before: SessionState,
+  after: SessionState,
+  room: RoomId,
+  cause: EndCause,
+): EndCause {
+  if (cause !== 'room-removed' || !before.rooms[room]) return cause;
+  const number = before.rooms[room].number;
+  const again = Object.values(after.rooms).some((one) => one.number === number);
+  return again ? 'room-recreated' : cause;
+}
+
+function sameGrant(verdict: Verdict & { allowed: true }, grant: string): boolean {
+  return verdict.permission.kind === 'grant' && verdict.permission.grant === grant;
+}
+
+function stillHolds(state: SessionState, id: string, now: Instant): boolean {
+  const grant = rowOf(state.grants, id);
+  if (!grant || grant.revokedAt !== undefined || grant.expiredAt !== undefined) return false;
+  return now < grant.until;
+}
+
+/** Ends one recording, and flags it where its recorder is not ours to stop. */
+export function end(story: Story, recording: Recording, cause: EndCause): void {
+  const { id } = recording;
+  const flagged = recording.flags.some((flag) => flag.reason === cause);
+  // What only the files show goes on until they say otherwise; it is flagged, once.
+  if (recording.control !== 'observed' || cause === 'left-room' || cause === 'removed') {
+    story.add('recording-stopped', { recording: id, cause });
+  }
+  const known = recording.permission.kind === 'unpermitted' || flagged;
+  if (recording.control === 'roomtape' || cause === 'left-room' || known) return;
+  story.add('recording-flagged', { recording: id, reason: cause });
+}
