@@ -1,0 +1,250 @@
+/**
+ * What a watched tree of folders held when it was last looked at, and what is different now.
+ *
+ * Watchers only hint at where something may have happened; the truth is what a listing and a stat
+ * say here. A look is one folder or one file, synchronous and short, so that the caller decides how
+ * many it takes before giving the event loop back.
+ */
+import { type BigIntStats, lstatSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** A regular file as it stood at one moment. */
+export interface Sighting {
+  readonly path: string;
+  /** Device and inode as decimal text: together they stay the same when a file is renamed. */
+  readonly device: string;
+  readonly inode: string;
+  /** Bytes. */
+  readonly size: number;
+  /** Last change of the content, ms since 1970. */
+  readonly modified: number;
+  /** Birth time of the file, ms since 1970; 0 where the file system keeps none. */
+  readonly born: number;
+  /** When it was looked at, ms since 1970. */
+  readonly at: number;
+}
+
+export interface Departure {
+  readonly path: string;
+  readonly device: string;
+  readonly inode: string;
+}
+
+/** What one look brought to light. */
+export interface Difference {
+  readonly sighted: Sighting[];
+  readonly gone: Departure[];
+  /** Folders that were not known before, or whose place was taken by another folder. */
+  readonly newFolders: string[];
+  readonly lostFolders: string[];
+  readonly problems: string[];
+}
+
+export function noDifference(): Difference {
+  return { sighted: [], gone: [], newFolders: [], lostFolders: [], problems: [] };
+}
+
+interface FileMark {
+  device: string;
+  inode: string;
+  size: number;
+  modifiedNs: bigint;
+}
+
+interface FolderMark {
+  identity: string;
+  /** Of the folder itself: changes when a name is added, removed or renamed in it. */
+  modifiedNs: bigint;
+  readonly files: Map<string, FileMark>;
+  readonly folders: Set<string>;
+}
+
+/** Deeper folders and more of them are not followed: a loop of mounts must not eat the machine. */
+const deepest = 24;
+const mostFolders = 100_000;
+
+export class FolderTree {
+  readonly root: string;
+  readonly #folders = new Map<string, FolderMark>();
+  #fileCount = 0;
+
+  constructor(root: string) {
+    this.root = root;
+  }
+
+  get folderCount(): number {
+    return this.#folders.size;
+  }
+
+  get fileCount(): number {
+    return this.#fileCount;
+  }
+
+  folderPaths(): IterableIterator<string> {
+    return this.#folders.keys();
+  }
+
+  knows(folder: string): boolean {
+    return this.#folders.has(folder);
+  }
+
+  /** Looks at one folder: new, changed and vanished names in it. Subfolders are only named. */
+  lookAtFolder(folder: string, at: number, into: Difference): void {
+    const stats = statOf(folder);
+    if (!stats?.isDirectory()) {
+      this.#lose(folder, into);
+      return;
+    }
+    const mark = this.#markOf(folder, stats, into);
+    if (!mark) return;
+    // Taken before listing: a name added meanwhile shows as a change at the next look.
+    mark.modifiedNs = stats.mtimeNs;
+    let entries: import('node:fs').Dirent[];
+    try {
+      entries = readdirSync(folder, { withFileTypes: true });
+    } catch (error) {
+      into.problems.push(`${folder} cannot be listed: ${(error as Error).message}`);
+      return;
+    }
+    const seen = new Set<string>();
+    for (const entry of entries) {
+      if (isHidden(entry.name)) continue;
+      seen.add(entry.name);
+      // Symbolic links are not followed: they may lead out of the folder, or round in circles.
+      if (entry.isDirectory()) this.#meetFolder(folder, entry.name, mark, into);
+      else if (entry.isFile()) this.#lookAt(folder, entry.name, mark, at, into);
+    }
+    for (const name of [...mark.files.keys()]) {
+      if (!seen.has(name)) this.#forgetFile(folder, name, mark, into);
+    }
+    for (const name of [...mark.folders]) {
+      if (seen.has(name)) continue;
+      mark.folders.delete(name);
+      this.#lose(join(folder, name), into);
+    }
+  }
+
+  /** Looks at a folder only if a name in it was added or removed since the last look. */
+  lookIfChanged(folder: string, at: number, into: Difference): void {
+    const stats = statOf(folder);
+    const mark = this.#folders.get(folder);
+    if (!mark || !stats?.isDirectory() || stats.mtimeNs !== mark.modifiedNs) {
+      this.lookAtFolder(folder, at, into);
+    }
+  }
+
+  /** Looks at one name in a folder: grown, replaced, new or gone. */
+  lookAtName(folder: string, name: string, at: number, into: Difference): void {
+    const mark = this.#folders.get(folder);
+    if (!mark || isHidden(name)) return;
+    const stats = statOf(join(folder, name));
+    if (!stats) {
+      if (mark.files.has(name)) this.#forgetFile(folder, name, mark, into);
+      if (mark.folders.delete(name)) this.#lose(join(folder, name), into);
+    } else if (stats.isDirectory()) {
+      this.#meetFolder(folder, name, mark, into);
+    } else if (stats.isFile()) {
+      this.#lookAt(folder, name, mark, at, into, stats);
+    }
+  }
+
+  /** Forgets everything, as when the root vanished: all its files are gone. */
+  loseAll(into: Difference): void {
+    this.#lose(this.root, into);
+  }
+
+  #markOf(folder: string, stats: BigIntStats, into: Difference): FolderMark | null {
+    const identity = `${stats.dev}:${stats.ino}`;
+    const known = this.#folders.get(folder);
+    if (known?.identity === identity) return known;
+    if (known) this.#lose(folder, into);
+    if (this.#folders.size >= mostFolders) {
+      into.problems.push(
+        `${this.root} holds more than ${mostFolders} folders; ${folder} is left out`,
+      );
+      return null;
+    }
+    const mark = { identity, modifiedNs: 0n, files: new Map(), folders: new Set<string>() };
+    this.#folders.set(folder, mark);
+    return mark;
+  }
+
+  #meetFolder(folder: string, name: string, mark: FolderMark, into: Difference): void {
+    const path = join(folder, name);
+    if (mark.folders.has(name)) return;
+    if (path.slice(this.root.length).split(/[\\/]/).length > deepest) {
+      into.problems.push(`${path} lies deeper than ${deepest} folders and is left out`);
+      return;
+    }
+    mark.folders.add(name);
+    into.newFolders.push(path);
+  }
+
+  #lookAt(
+    folder: string,
+    name: string,
+    mark: FolderMark,
+    at: number,
+    into: Difference,
+    known?: BigIntStats,
+  ): void {
+    const path = join(folder, name);
+    const stats = known ?? statOf(path);
+    if (!stats) {
+      if (name.includes('\uFFFD')) into.problems.push(`${path}: the name is not valid UTF-8`);
+      return;
+    }
+    if (!stats.isFile()) return;
+    const size = Number(stats.size);
+    const file = mark.files.get(name);
+    const inode = String(stats.ino);
+    if (file && file.inode === inode && file.size === size && file.modifiedNs === stats.mtimeNs) {
+      return;
+    }
+    const device = String(stats.dev);
+    // Another file under the same name: the first one is gone, even though its name is not.
+    if (file && file.inode !== inode) into.gone.push({ path, device, inode: file.inode });
+    if (!file) this.#fileCount += 1;
+    mark.files.set(name, { device, inode, size, modifiedNs: stats.mtimeNs });
+    into.sighted.push({
+      path,
+      device,
+      inode,
+      size,
+      modified: Number(stats.mtimeNs / 1_000_000n),
+      born: Number(stats.birthtimeNs / 1_000_000n),
+      at,
+    });
+  }
+
+  #forgetFile(folder: string, name: string, mark: FolderMark, into: Difference): void {
+    const file = mark.files.get(name);
+    if (!file) return;
+    mark.files.delete(name);
+    this.#fileCount -= 1;
+    into.gone.push({ path: join(folder, name), device: file.device, inode: file.inode });
+  }
+
+  #lose(folder: string, into: Difference): void {
+    const mark = this.#folders.get(folder);
+    if (!mark) return;
+    this.#folders.delete(folder);
+    into.lostFolders.push(folder);
+    for (const name of [...mark.files.keys()]) this.#forgetFile(folder, name, mark, into);
+    for (const name of mark.folders) this.#lose(join(folder, name), into);
+  }
+}
+
+/** Names that are never a recording: hidden ones, and Roomtape's own unfinished output. */
+function isHidden(name: string): boolean {
+  return name.startsWith('.') || name.endsWith('.partial');
+}
+
+/** null for what is not there, or may not be seen: both mean that nothing is known of it. */
+function statOf(path: string): BigIntStats | null {
+  try {
+    return lstatSync(path, { bigint: true, throwIfNoEntry: false }) ?? null;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,205 @@
+/**
+ * The watcher over real folders: whatever happens in them is reported once, and nothing is missed.
+ */
+import { execFileSync } from 'node:child_process';
+import {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, describe, expect, test } from 'vitest';
+import { type FolderWatcher, openWatcher, type WatchEvent } from '../../src/system/watcher.ts';
+
+class Log {
+  readonly events: WatchEvent[] = [];
+  #waiting: (() => void)[] = [];
+
+  readonly onEvent = (event: WatchEvent) => {
+    this.events.push(event);
+    for (const wake of this.#waiting.splice(0)) wake();
+  };
+
+  async until<Found>(find: (events: WatchEvent[]) => Found | undefined | false): Promise<Found> {
+    for (;;) {
+      const found = find(this.events);
+      if (found) return found;
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    }
+  }
+
+  sighted(path: string, size?: number): Promise<WatchEvent & { kind: 'sighted' }> {
+    return this.until((events) =>
+      events.find(
+        (event): event is WatchEvent & { kind: 'sighted' } =>
+          event.kind === 'sighted' &&
+          event.sighting.path === path &&
+          (size === undefined || event.sighting.size === size),
+      ),
+    );
+  }
+
+  gone(path: string): Promise<WatchEvent> {
+    return this.until((events) => events.find((e) => e.kind === 'gone' && e.path === path));
+  }
+}
+
+const opened: FolderWatcher[] = [];
+const folders: string[] = [];
+
+afterEach(async () => {
+  for (const watcher of opened.splice(0)) await watcher.close();
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
+});
+
+function folder(): string {
+  const path = mkdtempSync(join(tmpdir(), 'roomtape-watch-'));
+  folders.push(path);
+  return path;
+}
+
+function watcher(options: { pollMs?: number } = {}): { watch: FolderWatcher; log: Log } {
+  const log = new Log();
+  const watch = openWatcher({ onEvent: log.onEvent, pollMs: 100, ...options });
+  opened.push(watch);
+  return { watch, log };
+}
+
+/** More folders than are left to chokidar. */
+function largeTree(root: string): void {
+  for (let i = 0; i < 250; i += 1) mkdirSync(join(root, `room ${i}`));
+}
+
+describe.each([
+  ['an ordinary folder', () => {}],
+  ['a large tree', largeTree],
+])('given %s', (_name, grow) => {
+  test('when files are there before, created, appended to, and removed, each is reported', async () => {
+    const root = folder();
+    grow(root);
+    writeFileSync(join(root, 'before.mp4'), 'abc');
+    const { watch, log } = watcher();
+    await watch.add(root);
+    expect((await log.sighted(join(root, 'before.mp4'))).sighting.size).toBe(3);
+    writeFileSync(join(root, 'new.mkv'), '12345');
+    await log.sighted(join(root, 'new.mkv'), 5);
+    appendFileSync(join(root, 'new.mkv'), '678');
+    await log.sighted(join(root, 'new.mkv'), 8);
+    unlinkSync(join(root, 'new.mkv'));
+    await log.gone(join(root, 'new.mkv'));
+  });
+
+  test('when a tree of folders appears at once, the files deep in it are reported', async () => {
+    const root = folder();
+    grow(root);
+    const { watch, log } = watcher();
+    await watch.add(root);
+    mkdirSync(join(root, 'a', 'b', 'c'), { recursive: true });
+    writeFileSync(join(root, 'a', 'b', 'c', 'deep.mp4'), 'x');
+    await log.sighted(join(root, 'a', 'b', 'c', 'deep.mp4'));
+    appendFileSync(join(root, 'a', 'b', 'c', 'deep.mp4'), 'yz');
+    await log.sighted(join(root, 'a', 'b', 'c', 'deep.mp4'), 3);
+    rmSync(join(root, 'a'), { recursive: true });
+    await log.gone(join(root, 'a', 'b', 'c', 'deep.mp4'));
+  });
+
+  test('when a file or its folder is renamed, the new path comes with the same identity', async () => {
+    const root = folder();
+    grow(root);
+    mkdirSync(join(root, 'old name'));
+    writeFileSync(join(root, 'old name', 'one.mp4'), 'x');
+    const { watch, log } = watcher();
+    await watch.add(root);
+    const before = await log.sighted(join(root, 'old name', 'one.mp4'));
+    renameSync(join(root, 'old name', 'one.mp4'), join(root, 'old name', 'two.mp4'));
+    const after = await log.sighted(join(root, 'old name', 'two.mp4'));
+    expect(after.sighting.inode).toBe(before.sighting.inode);
+    await log.gone(join(root, 'old name', 'one.mp4'));
+    renameSync(join(root, 'old name'), join(root, 'new name'));
+    const moved = await log.sighted(join(root, 'new name', 'two.mp4'));
+    expect(moved.sighting.inode).toBe(before.sighting.inode);
+    await log.gone(join(root, 'old name', 'two.mp4'));
+  });
+});
+
+describe('given a watched folder', () => {
+  test('hidden files, unfinished output, links and pipes are never reported', async () => {
+    const root = folder();
+    const { watch, log } = watcher();
+    await watch.add(root);
+    writeFileSync(join(root, '.hidden.mp4'), 'x');
+    writeFileSync(join(root, 'a.mp4.partial'), 'x');
+    symlinkSync('/etc/hostname', join(root, 'link.mp4'));
+    execFileSync('mkfifo', [join(root, 'pipe.mp4')]);
+    writeFileSync(join(root, 'last.mp4'), 'x');
+    await log.sighted(join(root, 'last.mp4'));
+    await watch.sweep();
+    const paths = log.events.map((event) => (event.kind === 'sighted' ? event.sighting.path : ''));
+    expect(paths).toEqual([join(root, 'last.mp4')]);
+  });
+
+  test('when the folder vanishes and comes back, both are reported and its files seen again', async () => {
+    const parent = folder();
+    const root = join(parent, 'Recordings');
+    mkdirSync(root);
+    writeFileSync(join(root, 'one.mp4'), 'x');
+    const { watch, log } = watcher();
+    await watch.add(root);
+    rmSync(root, { recursive: true });
+    await log.until((events) => events.some((event) => event.kind === 'root-missing'));
+    expect(watch.roots()[0]?.state).toBe('missing');
+    await log.gone(join(root, 'one.mp4'));
+    mkdirSync(root);
+    writeFileSync(join(root, 'two.mp4'), 'x');
+    await log.sighted(join(root, 'two.mp4'));
+    expect(log.events.some((event) => event.kind === 'root-back')).toBe(true);
+    appendFileSync(join(root, 'two.mp4'), 'y');
+    await log.sighted(join(root, 'two.mp4'), 2);
+  });
+
+  test('when a folder is not there yet, it is waited for', async () => {
+    const root = join(folder(), 'later');
+    const { watch, log } = watcher();
+    await watch.add(root);
+    expect(watch.roots()[0]?.state).toBe('missing');
+    mkdirSync(root);
+    writeFileSync(join(root, 'first.mp4'), 'x');
+    await log.sighted(join(root, 'first.mp4'));
+  });
+
+  test('when another file takes a name, the first is gone and the second is seen', async () => {
+    const root = folder();
+    writeFileSync(join(root, 'take.mp4'), 'first');
+    const { watch, log } = watcher();
+    await watch.add(root);
+    const first = await log.sighted(join(root, 'take.mp4'));
+    writeFileSync(join(root, 'take.tmp'), 'second one');
+    renameSync(join(root, 'take.tmp'), join(root, 'take.mp4'));
+    const second = await log.sighted(join(root, 'take.mp4'), 10);
+    expect(second.sighting.inode).not.toBe(first.sighting.inode);
+    const gone = await log.until((events) =>
+      events.find((e) => e.kind === 'gone' && e.inode === first.sighting.inode),
+    );
+    expect(gone).toMatchObject({ path: join(root, 'take.mp4') });
+  });
+
+  test('after a burst of 12,000 files, with the event loop blocked meanwhile, none is missing', async () => {
+    const root = folder();
+    largeTree(root);
+    const { watch, log } = watcher();
+    await watch.add(root);
+    for (let i = 0; i < 12_000; i += 1) {
+      writeFileSync(join(root, `room ${i % 250}`, `take ${i}.mp4`), '');
+    }
+    const seen = () =>
+      new Set(log.events.map((event) => (event.kind === 'sighted' ? event.sighting.path : '')));
+    await log.until(() => log.events.length >= 12_000 && seen().size >= 12_000);
+    expect(seen().size).toBe(12_000);
+  });
+});
