@@ -77,7 +77,7 @@ interface RecordingRow {
   readonly verdict: string;
   readonly startedAt: number;
   readonly endedAt: number | null;
-  readonly intervals: string;
+  readonly intervals: string | null;
 }
 
 const columns = `recordings.row, recordings.id, sessions.id AS sessionId, sessions.topic,
@@ -266,7 +266,7 @@ export class RecordingTable {
       recording.permission,
       recording.startedAt,
       recording.endedAt,
-      JSON.stringify(recording.intervals),
+      isOneStretch(recording) ? null : JSON.stringify(recording.intervals),
     ) ?? { row: 0 };
     const same =
       before?.session === session && before.room === room && before.participant === person;
@@ -487,8 +487,16 @@ function recordingOf(row: RecordingRow): Omit<ListedRecording, 'takes'> {
     verdict: row.verdict,
     startedAt: row.startedAt,
     endedAt: row.endedAt,
-    intervals: JSON.parse(row.intervals) as [number, number | null][],
+    intervals:
+      row.intervals === null
+        ? [[row.startedAt, row.endedAt]]
+        : (JSON.parse(row.intervals) as [number, number | null][]),
   };
+}
+
+function isOneStretch({ intervals, startedAt, endedAt }: RecordingRecord): boolean {
+  const [only] = intervals;
+  return intervals.length === 1 && only?.[0] === startedAt && only[1] === endedAt;
 }
 
 function worst(verdicts: readonly string[]): string {

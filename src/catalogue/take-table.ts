@@ -96,14 +96,15 @@ export class TakeTable {
     this.#journal = journal;
     this.#changed = changed;
     this.#upsert = database.prepare<[Record<string, string | number | Buffer | null>]>(
-      `INSERT INTO takes (id, recording, path, identity, container, recorder, stage, verdict,
+      `INSERT INTO takes (id, recording, path, path_hash, identity, container, recorder, stage, verdict,
          recovered_path, duration_ms, bytes, sha256, sighted_at, started_at, ended_at, attribution,
          detail)
-       VALUES (@id, (SELECT row FROM recordings WHERE id = @recording), @path, @identity,
+       VALUES (@id, (SELECT row FROM recordings WHERE id = @recording), @path,
+         @pathHash, @identity,
          @container, @recorder, @stage, @verdict, @recoveredPath, @durationMs, @bytes, @sha256,
          @sightedAt, @startedAt, @endedAt, @attribution, @detail)
        ON CONFLICT (id) DO UPDATE SET recording = excluded.recording, path = excluded.path,
-         identity = excluded.identity, container = excluded.container,
+         path_hash = excluded.path_hash, identity = excluded.identity, container = excluded.container,
          recorder = excluded.recorder, stage = excluded.stage, verdict = excluded.verdict,
          recovered_path = excluded.recovered_path, duration_ms = excluded.duration_ms,
          bytes = excluded.bytes, sha256 = excluded.sha256, sighted_at = excluded.sighted_at,
@@ -114,7 +115,7 @@ export class TakeTable {
       database.prepare<P, TakeRow>(`SELECT ${columns} WHERE ${where}`);
     this.#byId = select<[string]>('takes.id = ?');
     this.#byIdentity = select<[string]>("identity = ? AND identity <> '' ORDER BY takes.row DESC");
-    this.#byPath = select<[string]>('path = ? ORDER BY takes.row DESC');
+    this.#byPath = select<[number, string]>('path_hash = ? AND path = ? ORDER BY takes.row DESC');
     this.#unfinished = select<[]>("stage <> 'indexed' ORDER BY takes.row");
     this.#ofRecording = select<[string]>('recordings.id = ? ORDER BY takes.row');
     this.#idsBetween = database.prepare<[string, string], { id: string }>(
@@ -149,6 +150,7 @@ export class TakeTable {
     const { detail, sha256, ...columns } = take;
     this.#upsert.run({
       ...columns,
+      pathHash: hashOf(take.path),
       sha256: sha256 === null ? null : Buffer.from(sha256, 'hex'),
       detail: Object.keys(detail).length === 0 ? null : JSON.stringify(detail),
     });
@@ -172,7 +174,7 @@ export class TakeTable {
 
   /** The takes that were seen last at this path, newest first. */
   byPath(path: string): TakeRecord[] {
-    return this.#byPath.all(path).map(takeOf);
+    return this.#byPath.all(hashOf(path), path).map(takeOf);
   }
 
   /** Every take that has not arrived, oldest first: where a starting daemon goes on. */
@@ -210,6 +212,15 @@ export function takeOf(row: TakeRow): TakeRecord {
     sha256: sha256 === null ? null : sha256.toString('hex'),
     detail: detail === null ? {} : (JSON.parse(detail) as Record<string, unknown>),
   };
+}
+
+/** FNV-1a, 32 bits: narrows a search by path, the path itself decides. */
+function hashOf(path: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < path.length; i++) {
+    hash = Math.imul(hash ^ path.charCodeAt(i), 0x01000193);
+  }
+  return hash;
 }
 
 /** The fields that differ, with the id; null when none does. */

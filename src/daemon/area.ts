@@ -6,6 +6,7 @@
  */
 import type { Handlers, RouteName } from '../api/contract.ts';
 import type { DaemonEvent } from '../api/events.ts';
+import type { Catalogue } from '../catalogue/catalogue.ts';
 import type { Clock } from '../system/clock.ts';
 import type { Config } from '../system/config.ts';
 import type { Log } from '../system/log.ts';
@@ -15,6 +16,7 @@ import type { Paths } from '../system/paths.ts';
 export interface DaemonContext {
   readonly paths: Paths;
   readonly config: Config;
+  readonly catalogue: Catalogue;
   readonly clock: Clock;
   readonly log: Log;
   readonly version: string;

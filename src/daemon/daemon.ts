@@ -4,8 +4,11 @@
  * One daemon per data folder. Whatever it acknowledged is in the catalogue, so that SIGKILL at any
  * moment loses nothing; SIGTERM ends it within two seconds.
  */
+
+import { randomUUID } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { createApi } from '../api/server.ts';
+import { type Catalogue, openCatalogue } from '../catalogue/catalogue.ts';
 import { takeInstanceLock } from '../catalogue/instance-lock.ts';
 import { RoomtapeError } from '../errors.ts';
 import { systemClock } from '../system/clock.ts';
@@ -16,6 +19,7 @@ import { version } from '../system/version.ts';
 import type { DaemonContext } from './area.ts';
 import { openAreas } from './areas.ts';
 import { EventHub } from './event-hub.ts';
+import { sealEntry } from './journal-seal.ts';
 import { ListeningSocket } from './listening-socket.ts';
 
 export interface DaemonOptions {
@@ -47,7 +51,18 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
       flags: options.settings,
     });
     const log = openLog(paths.log, config['log-level']);
-    await live(options, paths, config, log);
+    const catalogue = openCatalogue({
+      path: paths.catalogue,
+      backups: paths.backups,
+      newMachineId: randomUUID(),
+      chainHash: sealEntry,
+      now: systemClock.now(),
+    });
+    try {
+      await live(options, paths, config, log, catalogue);
+    } finally {
+      catalogue.close();
+    }
   } finally {
     lock.release();
   }
@@ -70,12 +85,14 @@ async function live(
   paths: Paths,
   config: DaemonContext['config'],
   log: OpenLog,
+  catalogue: Catalogue,
 ): Promise<void> {
   const hub = new EventHub(systemClock);
   const end = endSignal(log);
   const context: DaemonContext = {
     paths,
     config,
+    catalogue,
     clock: systemClock,
     log,
     version: version(),

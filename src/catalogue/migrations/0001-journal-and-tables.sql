@@ -66,16 +66,16 @@ CREATE TABLE recordings (
   verdict     TEXT NOT NULL,    -- the worst verdict of its takes; '' without takes
   started_at  INTEGER NOT NULL, -- ms since 1970
   ended_at    INTEGER,          -- ms since 1970; null while it goes on
-  intervals   TEXT NOT NULL     -- JSON: [[from, to | null], …], ms since 1970
+  intervals   TEXT              -- JSON: [[from, to | null], …], ms since 1970; null: one, from start to end
 ) STRICT;
-CREATE INDEX recordings_time ON recordings (started_at, row);
-CREATE INDEX recordings_session ON recordings (session, started_at, row) WHERE session IS NOT NULL;
-CREATE INDEX recordings_room ON recordings (room, started_at, row) WHERE room IS NOT NULL;
+CREATE INDEX recordings_time ON recordings (started_at);
+CREATE INDEX recordings_session ON recordings (session, started_at) WHERE session IS NOT NULL;
+CREATE INDEX recordings_room ON recordings (room, started_at) WHERE room IS NOT NULL;
 CREATE INDEX recordings_participant
-  ON recordings (participant, started_at, row) WHERE participant IS NOT NULL;
+  ON recordings (participant, started_at) WHERE participant IS NOT NULL;
 -- Nearly all are stopped and whole: only the others need an index to be found quickly.
-CREATE INDEX recordings_state ON recordings (state, started_at, row) WHERE state <> 'stopped';
-CREATE INDEX recordings_verdict ON recordings (verdict, started_at, row) WHERE verdict <> 'whole';
+CREATE INDEX recordings_state ON recordings (state, started_at) WHERE state <> 'stopped';
+CREATE INDEX recordings_verdict ON recordings (verdict, started_at) WHERE verdict <> 'whole';
 
 -- One media file of a recording, from its first byte to its last.
 CREATE TABLE takes (
@@ -83,6 +83,7 @@ CREATE TABLE takes (
   id             TEXT NOT NULL UNIQUE,
   recording      INTEGER NOT NULL, -- recordings.row
   path           TEXT NOT NULL,    -- absolute; where the file was seen last
+  path_hash      INTEGER NOT NULL, -- 32 bits of the path: an index on the path itself is 90 bytes a row
   identity       TEXT NOT NULL,    -- device and inode as '<device>:<inode>', '' when gone
   container      TEXT NOT NULL,
   recorder       TEXT NOT NULL,
@@ -100,7 +101,7 @@ CREATE TABLE takes (
 ) STRICT;
 CREATE INDEX takes_recording ON takes (recording);
 CREATE INDEX takes_identity ON takes (identity) WHERE identity <> '';
-CREATE INDEX takes_path ON takes (path);
+CREATE INDEX takes_path ON takes (path_hash);
 -- The daemon goes on with these when it starts.
 CREATE INDEX takes_unfinished ON takes (stage) WHERE stage <> 'indexed';
 
