@@ -5,6 +5,7 @@ import { aacCodec } from './aac.ts';
 import { parseAudioConfig, parseElementaryStream } from './audio-config.ts';
 import type { SampleCodec } from './codec.ts';
 import { h264FromConfig } from './h264.ts';
+import { hevcFromConfig } from './hevc.ts';
 import { pcmCodec } from './pcm.ts';
 import { parseSampleEntry, type SampleEntry } from './sample-entry.ts';
 
@@ -33,11 +34,18 @@ const codecs: Readonly<Record<string, MakeCodec>> = {
   avc2: advancedVideo,
   avc3: advancedVideo,
   avc4: advancedVideo,
+  hvc1: highEfficiencyVideo,
+  hev1: highEfficiencyVideo,
 };
 
 function advancedVideo(entry: SampleEntry): SampleCodec | null {
   const avcC = entry.boxes.get('avcC');
   return avcC ? h264FromConfig(avcC) : null;
+}
+
+function highEfficiencyVideo(entry: SampleEntry): SampleCodec | null {
+  const hvcC = entry.boxes.get('hvcC');
+  return hvcC ? hevcFromConfig(hvcC) : null;
 }
 
 function mpegAudio(entry: SampleEntry): SampleCodec | null {
