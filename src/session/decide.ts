@@ -19,8 +19,9 @@ import { storyFrom } from './command.ts';
 import { passTime } from './due.ts';
 import { endUnpermitted } from './endings.ts';
 import type { SessionEvent } from './events.ts';
-import { evolveAll } from './evolve.ts';
+import { evolveAll, judgedNow } from './evolve.ts';
 import { findActor } from './find.ts';
+import type { Instant } from './ids.ts';
 import { decidePeople, personName } from './people.ts';
 import { decidePermission } from './permission.ts';
 import { decideRecordings } from './recordings.ts';
@@ -43,13 +44,39 @@ export function decide(
   // What time has ended is ended first, so that no command meets a state that is over.
   const overdue = storyFrom(state, context, actor, true);
   if (command.type === 'tick') passTime(overdue);
-  const elapsed = endingsFirst(state, overdue, context);
+  const timeTells = overdue.events.length > 0 || isOverdue(state, context.now);
+  const elapsed = timeTells ? endingsFirst(state, overdue, context) : [];
   const present = evolveAll(state, elapsed) ?? state;
   const story = storyFrom(present, context, actor, isByNobody(command));
   const refusal = carryOut(story, command);
   if (refusal) return refusal;
-  return [...elapsed, ...endingsFirst(present, story, context)];
+  const takes = story.events.some((event) => takesLeave.has(event.type));
+  return [...elapsed, ...(takes ? endingsFirst(present, story, context) : story.events)];
 }
+
+function isOverdue(state: SessionState, now: Instant): boolean {
+  return state.safeUntil !== undefined && state.safeUntil <= judgedNow(state, now);
+}
+
+/**
+ * Events that may take permission from somebody else's recording. What other events do to recordings
+ * they tell themselves; to judge a thousand live ones at each command would be felt.
+ */
+const takesLeave: ReadonlySet<SessionEvent['type']> = new Set([
+  'session-closed',
+  'room-removed',
+  'room-recreated',
+  'rooms-closing',
+  'rooms-closed',
+  'rooms-reported',
+  'participant-removed',
+  'cohost-named',
+  'cohost-removed',
+  'revoked',
+  'revocations-taken',
+  'expired',
+  'host-time-seen',
+]);
 
 /** The events of a story, with the endings it makes necessary told before it. */
 function endingsFirst(

@@ -3,12 +3,13 @@
  * unanswered. Pure: the daemon sets one timer for the next moment and asks again then.
  */
 import type { SessionCommand, Story } from './command.ts';
-import { judgedNow, liveRecordings } from './evolve.ts';
+import { judgedNow } from './evolve.ts';
 import { type GrantId, type Instant, later, type RoomId } from './ids.ts';
 import { openRequests, requestLifetimeMs } from './permission.ts';
+import { withSafeUntil } from './recording-events.ts';
 import { beginClosing } from './rooms.ts';
 import type { Grant, SessionState } from './state.ts';
-import { rowOf, rowsOf } from './table.ts';
+import { rowsOf } from './table.ts';
 
 export interface Due {
   /** When to ask again; absent when nothing is waiting. Never in the past once `commands` are done. */
@@ -21,7 +22,7 @@ export function due(state: SessionState, now: Instant): Due {
   const moment = judgedNow(state, now);
   let next: Instant | undefined;
   let late = false;
-  for (const at of appointments(state)) {
+  for (const at of appointments(state, moment)) {
     if (at <= moment) late = true;
     else if (next === undefined || at < next) next = at;
   }
@@ -29,7 +30,7 @@ export function due(state: SessionState, now: Instant): Due {
   return next === undefined ? { commands } : { next, commands };
 }
 
-function* appointments(state: SessionState): Generator<Instant> {
+function* appointments(state: SessionState, now: Instant): Generator<Instant> {
   if (state.closedAt !== undefined) return;
   for (const room of Object.values(state.rooms)) {
     if (room.closesAt !== undefined) yield room.closesAt;
@@ -37,12 +38,10 @@ function* appointments(state: SessionState): Generator<Instant> {
   }
   for (const grant of rowsOf(state.grants)) if (isStanding(grant)) yield grant.until;
   for (const request of openRequests(state)) yield later(request.at, requestLifetimeMs);
-  for (const id of liveRecordings(state)) {
-    const recording = rowOf(state.recordings, id);
-    if (recording?.permission.kind !== 'co-host' || recording.control === 'observed') continue;
-    const delegation = rowOf(state.cohosts, recording.participant);
-    if (delegation) yield delegation.until;
-  }
+  if (state.safeUntil === undefined) return;
+  // The bound may speak of a recording that has ended since: look again before calling it late.
+  const bound = state.safeUntil > now ? state.safeUntil : withSafeUntil(state).safeUntil;
+  if (bound !== undefined) yield bound;
 }
 
 function isStanding(grant: Grant): boolean {

@@ -7,7 +7,7 @@
 import type { SessionEvent } from './events.ts';
 import type { Instant, ParticipantId, RecordingId, RoomId } from './ids.ts';
 import { evolvePermission } from './permission-events.ts';
-import { evolveRecordings } from './recording-events.ts';
+import { evolveRecordings, withSafeUntil } from './recording-events.ts';
 import { folded, mainRoom, type Participant, type Room, type SessionState } from './state.ts';
 import { emptyTable, rowOf, rowsOf, type Table, withoutRow, withRow } from './table.ts';
 
@@ -23,9 +23,20 @@ export function evolve(
     return state ?? firstState(event);
   }
   if (!state || event.session !== state.id) return state;
-  const changed = evolveRooms(state, event);
+  const told = evolveRooms(state, event);
+  const changed = movesEnds.has(event.type) ? withSafeUntil(told) : told;
   return changed.watermark >= event.at ? changed : { ...changed, watermark: event.at };
 }
+
+/** Events after which permission of live recordings may end at another moment than before. */
+const movesEnds: ReadonlySet<SessionEvent['type']> = new Set([
+  'rooms-closing',
+  'rooms-opened',
+  'rooms-closed',
+  'rooms-reported',
+  'expired',
+  'cohost-named',
+]);
 
 export function evolveAll(
   state: SessionState | undefined,

@@ -4,7 +4,7 @@
 import type { SessionEvent } from './events.ts';
 import type { Instant, ParticipantId, RecordingId } from './ids.ts';
 import { type Interval, isLive, type Recording, type SessionState } from './state.ts';
-import { rowOf, withoutRow, withRow } from './table.ts';
+import { rowOf, rowsOf, withoutRow, withRow } from './table.ts';
 
 export function evolveRecordings(state: SessionState, event: SessionEvent): SessionState {
   if (event.type === 'recording-started') return start(state, event);
@@ -13,8 +13,9 @@ export function evolveRecordings(state: SessionState, event: SessionEvent): Sess
   const after = before && change(before, event);
   if (!before || !after) return state;
   const recordings = withRow(state.recordings, after.id, after);
-  if (isLive(before) === isLive(after)) return { ...state, recordings };
-  return { ...state, recordings, live: relisted(state, after) };
+  const changed = soonest({ ...state, recordings }, after);
+  if (isLive(before) === isLive(after)) return changed;
+  return { ...changed, live: relisted(state, after) };
 }
 
 function start(state: SessionState, event: SessionEvent<'recording-started'>): SessionState {
@@ -33,7 +34,45 @@ function start(state: SessionState, event: SessionEvent<'recording-started'>): S
     takes: [],
   };
   const recordings = withRow(state.recordings, recording.id, recording);
-  return { ...state, recordings, live: relisted(state, recording) };
+  return soonest({ ...state, recordings, live: relisted(state, recording) }, recording);
+}
+
+/** Looks anew at when permission ends for what is live; the bound is only ever lowered otherwise. */
+export function withSafeUntil(state: SessionState): SessionState {
+  const { safeUntil: _, ...rest } = state;
+  let bounded: SessionState = rest;
+  for (const ids of rowsOf(state.live)) {
+    for (const id of ids) {
+      const recording = rowOf(state.recordings, id);
+      if (recording) bounded = soonest(bounded, recording);
+    }
+  }
+  return bounded;
+}
+
+function soonest(state: SessionState, recording: Recording): SessionState {
+  // Once flagged, an observed recording has lost its permission already.
+  if (!isLive(recording) || recording.flags.length > 0) return state;
+  const ends = [leaveEnd(state, recording), state.rooms[recording.room]?.closesAt];
+  let { safeUntil } = state;
+  for (const end of ends) {
+    if (end !== undefined && (safeUntil === undefined || end < safeUntil)) safeUntil = end;
+  }
+  return safeUntil === undefined || safeUntil === state.safeUntil ? state : { ...state, safeUntil };
+}
+
+function leaveEnd(state: SessionState, { permission, participant }: Recording) {
+  if (permission.kind === 'grant') {
+    const grant = rowOf(state.grants, permission.grant);
+    if (!grant?.via) return grant?.until;
+    return smaller(grant.until, rowOf(state.cohosts, grant.by)?.until);
+  }
+  if (permission.kind === 'co-host') return rowOf(state.cohosts, participant)?.until;
+  return undefined;
+}
+
+function smaller(one: Instant, other: Instant | undefined): Instant {
+  return other !== undefined && other < one ? other : one;
 }
 
 type RecordingEvent = Extract<SessionEvent, { recording: RecordingId }>;

@@ -2,6 +2,7 @@
  * Rooms: added, named, recreated, opened, closed with a countdown; and who may do that.
  */
 import type { RoomCommand, Story } from './command.ts';
+import { judgedNow } from './evolve.ts';
 import { findRoom } from './find.ts';
 import { later, type RoomId } from './ids.ts';
 import { delegationOf } from './permits.ts';
@@ -140,7 +141,9 @@ function openRooms(story: Story, span: Span): Refusal | undefined {
   const { afterMs, countdownMs } = span;
   story.add('rooms-opened', {
     rooms: rooms.map((room) => room.id),
-    ...(afterMs === undefined ? {} : { limitAt: later(story.context.now, afterMs) }),
+    ...(afterMs === undefined
+      ? {}
+      : { limitAt: later(judgedNow(story.state, story.context.now), afterMs) }),
     ...(countdownMs === undefined ? {} : { countdownMs }),
   });
   return undefined;
@@ -153,7 +156,7 @@ function closeRooms(story: Story, span: Span): Refusal | undefined {
   if (rooms.length === 0) {
     return refuse('wrong-state', 'No breakout room is open.', 'roomtape room open');
   }
-  const { now } = story.context;
+  const now = judgedNow(story.state, story.context.now);
   const { afterMs, countdownMs = 0 } = span;
   if (afterMs !== undefined && afterMs > 0) {
     story.add('rooms-opened', { rooms, limitAt: later(now, afterMs), countdownMs });
@@ -163,8 +166,9 @@ function closeRooms(story: Story, span: Span): Refusal | undefined {
 
 /** Starts the countdown, or closes at once when there is none. */
 export function beginClosing(story: Story, rooms: readonly RoomId[], countdownMs: number): void {
+  const now = judgedNow(story.state, story.context.now);
   if (countdownMs <= 0) story.add('rooms-closed', { rooms });
-  else story.add('rooms-closing', { rooms, closesAt: later(story.context.now, countdownMs) });
+  else story.add('rooms-closing', { rooms, closesAt: later(now, countdownMs) });
 }
 
 function breakoutRooms(story: Story, span: Span): Room[] | Refusal {

@@ -234,6 +234,8 @@ export interface SessionState {
   readonly recordings: Table<Recording>;
   /** Recordings in state `recording` or `paused`, by participant. */
   readonly live: Table<readonly RecordingId[]>;
+  /** No live recording loses its permission by time alone before this; absent: none ever does. */
+  readonly safeUntil?: Instant;
 }
 
 export const mainRoom: RoomId = '0.1';
