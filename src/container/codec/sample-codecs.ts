@@ -3,6 +3,7 @@
  */
 import { aacCodec } from './aac.ts';
 import { parseAudioConfig, parseElementaryStream } from './audio-config.ts';
+import { av1FromConfig } from './av1.ts';
 import type { SampleCodec } from './codec.ts';
 import { h264FromConfig } from './h264.ts';
 import { hevcFromConfig } from './hevc.ts';
@@ -36,6 +37,7 @@ const codecs: Readonly<Record<string, MakeCodec>> = {
   avc4: advancedVideo,
   hvc1: highEfficiencyVideo,
   hev1: highEfficiencyVideo,
+  av01: av1Video,
 };
 
 function advancedVideo(entry: SampleEntry): SampleCodec | null {
@@ -46,6 +48,11 @@ function advancedVideo(entry: SampleEntry): SampleCodec | null {
 function highEfficiencyVideo(entry: SampleEntry): SampleCodec | null {
   const hvcC = entry.boxes.get('hvcC');
   return hvcC ? hevcFromConfig(hvcC) : null;
+}
+
+function av1Video(entry: SampleEntry): SampleCodec | null {
+  const av1C = entry.boxes.get('av1C');
+  return av1C ? av1FromConfig(av1C, entry.width, entry.height) : null;
 }
 
 function mpegAudio(entry: SampleEntry): SampleCodec | null {

@@ -1,0 +1,270 @@
+/**
+ * AV1 as a sample codec: a sample is a temporal unit without its delimiter (AV1 Codec ISO Media File
+ * Format Binding §2.4), which ends with the frame that is shown (AV1 Bitstream §7.5).
+ */
+import { BitReader } from './bit-reader.ts';
+import { needsMore, notASample, type SampleCodec, type SampleFacts } from './codec.ts';
+import { pictureBound, videoCodec } from './video-codec.ts';
+
+const obu = {
+  sequence: 1,
+  delimiter: 2,
+  frameHeader: 3,
+  tiles: 4,
+  metadata: 5,
+  frame: 6,
+  redundantHeader: 7,
+  padding: 15,
+} as const;
+
+/** What a sequence header says, as far as temporal units need it. */
+export interface Av1Sequence {
+  readonly profile: number;
+  readonly reduced: boolean;
+  readonly width: number;
+  readonly height: number;
+  /** Frames per second of a constant rate; 0 when not said. */
+  readonly frameRate: number;
+}
+
+/** Makes the codec from `av1C`; null when it is none. */
+export function av1FromConfig(av1C: Uint8Array, width: number, height: number): SampleCodec | null {
+  // Marker and version (AV1 ISOBMFF §2.3.3).
+  if (av1C.length < 4 || av1C[0] !== 0x81) return null;
+  const unit = new Obu();
+  let sequence: Av1Sequence | null = null;
+  for (let at = 4; at < av1C.length && unit.read(av1C, at, av1C.length); at += unit.total) {
+    if (unit.type === obu.sequence && unit.whole) {
+      sequence ??= parseAv1Sequence(av1C.subarray(unit.body, at + unit.total));
+    }
+  }
+  return av1Codec(sequence, width, height);
+}
+
+/**
+ * Makes the codec.
+ *
+ * @param known  the sequence header, against which those in band are checked; null when not known
+ */
+export function av1Codec(known: Av1Sequence | null, width: number, height: number): SampleCodec {
+  const bound = pictureBound(known?.width ?? width, known?.height ?? height);
+  const unit = new Obu();
+  const reduced = known?.reduced ?? false;
+
+  function measure(
+    bytes: Uint8Array,
+    at: number,
+    end: number,
+    facts: SampleFacts,
+    atEnd: boolean,
+  ): number {
+    let position = at;
+    let shown = false;
+    facts.slices = 0;
+    for (;;) {
+      const more = unit.read(bytes, position, end);
+      const cut = position >= end || unit.cut;
+      if (cut || !more) {
+        if (shown && (!cut || (atEnd && position === end))) return position - at;
+        if (!cut) return notASample;
+        facts.soFar = position - at;
+        facts.wanted = position - at + 16;
+        return needsMore;
+      }
+      // After the frame that is shown only its own further tiles and padding belong to the unit.
+      const follows =
+        unit.type === obu.tiles || unit.type === obu.padding || unit.type === obu.redundantHeader;
+      if (shown && !follows) return position - at;
+      if (unit.size > bound || position + unit.total - at > 2 * bound) return notASample;
+      const verdict = look(bytes, unit, known, reduced, facts, position === at);
+      if (verdict === 'no') return shown ? position - at : notASample;
+      if (verdict === 'more' || !unit.whole) {
+        facts.soFar = position - at;
+        facts.wanted = position + unit.total - at;
+        return needsMore;
+      }
+      if (verdict === 'shown') shown = true;
+      position += unit.total;
+    }
+  }
+
+  return videoCodec({
+    codec: 'av1',
+    framing: 'measured',
+    maxSampleBytes: 2 * bound,
+    width: known?.width ?? width,
+    height: known?.height ?? height,
+    frameRate: known?.frameRate ?? 0,
+    measure,
+    isStart(bytes, at, end) {
+      if (!unit.read(bytes, at, end) || unit.size > bound) return false;
+      if (unit.type === obu.tiles || unit.type === obu.padding) return false;
+      const verdict = look(bytes, unit, known, reduced, { ...scratch }, true);
+      return verdict !== 'no' && verdict !== 'more';
+    },
+  });
+}
+
+const scratch = { sync: false, slices: 0, parameterSets: false };
+const reader = new BitReader();
+
+type Verdict = 'no' | 'more' | 'shown' | 'fits';
+
+/** Judges one OBU by its type and first bits. */
+function look(
+  bytes: Uint8Array,
+  unit: Obu,
+  known: Av1Sequence | null,
+  reduced: boolean,
+  facts: Pick<SampleFacts, 'sync' | 'slices' | 'parameterSets'>,
+  opens: boolean,
+): Verdict {
+  const { type, body, size } = unit;
+  if (type === obu.delimiter) return size === 0 && opens ? 'fits' : 'no';
+  if (type === obu.sequence) {
+    if (size > 512) return 'no';
+    if (!unit.whole) return 'more';
+    const found = parseAv1Sequence(bytes.subarray(body, body + size));
+    facts.parameterSets = true;
+    return found && (!known || sameSequence(found, known)) ? 'fits' : 'no';
+  }
+  if (type === obu.frame || type === obu.frameHeader) {
+    if (size === 0) return 'no';
+    if (body >= unit.end) return 'more';
+    return lookAtFrame(bytes, unit, reduced, facts);
+  }
+  if (type === obu.tiles || type === obu.redundantHeader) {
+    if (type === obu.tiles) facts.slices++;
+    return opens || size === 0 ? 'no' : 'fits';
+  }
+  if (type === obu.metadata) {
+    if (size < 2) return 'no';
+    if (body + 1 >= unit.end) return 'more';
+    // metadata_type: 1 to 5 are assigned, 6 to 31 free for applications.
+    const kind = bytes[body] ?? 0;
+    return kind >= 1 && kind <= 31 ? 'fits' : 'no';
+  }
+  return type === obu.padding && !opens ? 'fits' : 'no';
+}
+
+/** The start of `uncompressed_header` (AV1 §5.9.2): is the frame shown, and is it a key frame? */
+function lookAtFrame(
+  bytes: Uint8Array,
+  unit: Obu,
+  reduced: boolean,
+  facts: Pick<SampleFacts, 'sync' | 'slices'>,
+): Verdict {
+  reader.reset(bytes, unit.body, Math.min(unit.end, unit.body + unit.size));
+  if (unit.type === obu.frame) facts.slices++;
+  if (reduced) {
+    facts.sync = true;
+    return 'shown';
+  }
+  if (reader.flag()) {
+    // show_existing_frame: a header alone, a few bytes at most.
+    return unit.type === obu.frameHeader && unit.size <= 16 ? 'shown' : 'no';
+  }
+  const frameType = reader.bits(2);
+  const shown = reader.flag();
+  if (unit.size < 4) return 'no';
+  if (frameType === 0 && shown) facts.sync = true;
+  return shown ? 'shown' : 'fits';
+}
+
+function sameSequence(found: Av1Sequence, known: Av1Sequence): boolean {
+  return (
+    found.profile === known.profile &&
+    found.reduced === known.reduced &&
+    found.width === known.width &&
+    found.height === known.height
+  );
+}
+
+/** Reads a sequence header OBU's payload (AV1 §5.5); null when it breaks a rule. */
+export function parseAv1Sequence(payload: Uint8Array): Av1Sequence | null {
+  const bits = new BitReader().reset(payload);
+  const profile = bits.bits(3);
+  const still = bits.flag();
+  const reduced = bits.flag();
+  if (profile > 2 || (reduced && !still)) return null;
+  let frameRate = 0;
+  if (reduced) bits.skip(5);
+  else frameRate = readOperatingPoints(bits);
+  const widthBits = bits.bits(4) + 1;
+  const heightBits = bits.bits(4) + 1;
+  const width = bits.bits(widthBits) + 1;
+  const height = bits.bits(heightBits) + 1;
+  if (bits.overrun || frameRate < 0) return null;
+  return { profile, reduced, width, height, frameRate };
+}
+
+/** Timing, decoder model and operating points; gives the frame rate, -1 for damage. */
+function readOperatingPoints(bits: BitReader): number {
+  let frameRate = 0;
+  let delayBits = 0;
+  if (bits.flag()) {
+    const unitsInTick = bits.bits(32);
+    const timeScale = bits.bits(32);
+    if (unitsInTick === 0 || timeScale === 0) return -1;
+    if (bits.flag()) frameRate = timeScale / unitsInTick / (bits.ue() + 1);
+    if (bits.flag()) {
+      delayBits = bits.bits(5) + 1;
+      bits.skip(32 + 5 + 5);
+    }
+  }
+  const delayPresent = bits.flag();
+  const points = bits.bits(5) + 1;
+  for (let n = 0; n < points; n++) {
+    bits.skip(12);
+    if (bits.bits(5) > 7) bits.skip(1);
+    if (delayBits > 0 && bits.flag()) bits.skip(2 * delayBits + 1);
+    if (delayPresent && bits.flag()) bits.skip(4);
+  }
+  return frameRate;
+}
+
+/** One open bitstream unit's header (AV1 §5.3); reused. */
+class Obu {
+  type = 0;
+  /** Offset of the payload. */
+  body = 0;
+  /** Bytes of the payload. */
+  size = 0;
+  /** Bytes of header and payload. */
+  total = 0;
+  end = 0;
+  whole = false;
+  /** The header itself is cut off. */
+  cut = false;
+
+  /** Reads a header; false when there is none, with `cut` telling whether it may be beyond `end`. */
+  read(bytes: Uint8Array, at: number, end: number): boolean {
+    this.cut = at >= end;
+    if (this.cut) return false;
+    const header = bytes[at] ?? 0;
+    // Forbidden and reserved bits clear; a size is there, except in streams no recorder writes.
+    if ((header & 0x83) !== 2) return false;
+    this.type = header >> 3;
+    let position = at + 1;
+    if (header & 4) {
+      // Temporal and spatial layer, three reserved bits.
+      if (position < end && ((bytes[position] ?? 0) & 7) !== 0) return false;
+      position++;
+    }
+    this.size = 0;
+    for (let n = 0; n < 5; n++) {
+      this.cut = position >= end;
+      if (this.cut) return false;
+      const byte = bytes[position++] ?? 0;
+      this.size += (byte & 127) * 2 ** (7 * n);
+      if (byte < 128) {
+        this.body = position;
+        this.total = position - at + this.size;
+        this.end = end;
+        this.whole = position + this.size <= end;
+        return true;
+      }
+    }
+    return false;
+  }
+}
