@@ -32,11 +32,8 @@ export function createClient(socketPath: string, version: string): Client {
     const head =
       `POST /v1/${route} HTTP/1.0\r\nHost: roomtape\r\nRoomtape-Version: ${version}\r\n` +
       `Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n`;
-    const answer = new Answer();
-    for await (const chunk of exchange(socketPath, Buffer.concat([Buffer.from(head), body]))) {
-      answer.add(chunk);
-    }
-    return answer.value(version);
+    const answer = await exchange(socketPath, Buffer.concat([Buffer.from(head), body]));
+    return bodyOf(answer, version);
   };
   return {
     call: (route, input) => ask(route, input) as Promise<RouteAnswer<typeof route>>,
@@ -44,24 +41,22 @@ export function createClient(socketPath: string, version: string): Client {
   };
 }
 
-async function* exchange(
-  socketPath: string,
-  request: Uint8Array,
-  signal?: AbortSignal,
-): AsyncIterable<Buffer> {
-  const socket = await connect(socketPath);
-  const stop = () => socket.destroy();
-  signal?.addEventListener('abort', stop, { once: true });
-  if (signal?.aborted) stop();
-  try {
+/** Sends a request and gives back all that was answered. */
+function exchange(socketPath: string, request: Uint8Array): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    const socket = createConnection(socketPath);
+    let connected = false;
+    socket.once('connect', () => {
+      connected = true;
+    });
+    socket.on('data', (chunk) => chunks.push(chunk));
+    socket.once('end', () => resolve(Buffer.concat(chunks)));
+    socket.once('error', (error) => {
+      reject(connected ? endedEarly(error) : cannotConnect(socketPath, error));
+    });
     socket.write(request);
-    for await (const chunk of socket) yield chunk as Buffer;
-  } catch (cause) {
-    if (!signal?.aborted) throw endedEarly(cause);
-  } finally {
-    signal?.removeEventListener('abort', stop);
-    socket.destroy();
-  }
+  });
 }
 
 function connect(socketPath: string): Promise<Socket> {
@@ -71,11 +66,13 @@ function connect(socketPath: string): Promise<Socket> {
       socket.removeAllListeners('error');
       resolve(socket);
     });
-    socket.once('error', (error: NodeJS.ErrnoException) => {
-      const down = ['ENOENT', 'ECONNREFUSED', 'ENOTDIR', 'ECONNRESET'].includes(error.code ?? '');
-      reject(down ? new DaemonDown(error) : notReachable(socketPath, error));
-    });
+    socket.once('error', (error) => reject(cannotConnect(socketPath, error)));
   });
+}
+
+function cannotConnect(socketPath: string, error: NodeJS.ErrnoException): Error {
+  const down = ['ENOENT', 'ECONNREFUSED', 'ENOTDIR', 'ECONNRESET'].includes(error.code ?? '');
+  return down ? new DaemonDown(error) : notReachable(socketPath, error);
 }
 
 function notReachable(socketPath: string, error: NodeJS.ErrnoException): RoomtapeError {
@@ -90,25 +87,14 @@ function endedEarly(cause?: unknown): RoomtapeError {
   });
 }
 
-/** The bytes of one HTTP answer, and what they say once the connection has ended. */
-class Answer {
-  readonly #chunks: Buffer[] = [];
-
-  add(chunk: Buffer): void {
-    this.#chunks.push(chunk);
-  }
-
-  value(version: string): unknown {
-    const bytes = Buffer.concat(this.#chunks);
-    const split = bytes.indexOf('\r\n\r\n');
-    if (split < 0) throw endedEarly();
-    const head = readHead(bytes.toString('latin1', 0, split));
-    const body: unknown = parseJson(bytes.toString('utf8', split + 4));
-    if (head.status === 200 && head.complete(bytes.length - split - 4)) {
-      return body;
-    }
-    throw refusal(body, head, version);
-  }
+/** What an HTTP answer says, once the connection has ended. */
+function bodyOf(bytes: Buffer, version: string): unknown {
+  const split = bytes.indexOf('\r\n\r\n');
+  if (split < 0) throw endedEarly();
+  const head = readHead(bytes.toString('latin1', 0, split));
+  const body: unknown = parseJson(bytes.toString('utf8', split + 4));
+  if (head.status === 200 && head.complete(bytes.length - split - 4)) return body;
+  throw refusal(body, head, version);
 }
 
 interface Head {
@@ -172,9 +158,26 @@ async function* readEvents(
   signal?: AbortSignal,
 ): AsyncIterable<DaemonEvent> {
   const request = `GET /v1/events HTTP/1.0\r\nHost: roomtape\r\nRoomtape-Version: ${version}\r\n\r\n`;
+  const socket = await connect(socketPath);
+  const stop = () => socket.destroy();
+  signal?.addEventListener('abort', stop, { once: true });
+  if (signal?.aborted) stop();
+  try {
+    socket.write(request);
+    yield* eventsIn(socket, version);
+  } catch (cause) {
+    if (cause instanceof RoomtapeError) throw cause;
+    if (!signal?.aborted) throw endedEarly(cause);
+  } finally {
+    signal?.removeEventListener('abort', stop);
+    socket.destroy();
+  }
+}
+
+async function* eventsIn(socket: Socket, version: string): AsyncIterable<DaemonEvent> {
   let head: Head | undefined;
   let rest = Buffer.alloc(0);
-  for await (const chunk of exchange(socketPath, Buffer.from(request), signal)) {
+  for await (const chunk of socket) {
     rest = Buffer.concat([rest, chunk]);
     if (!head) {
       const split = rest.indexOf('\r\n\r\n');

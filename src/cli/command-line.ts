@@ -11,6 +11,7 @@ import type { Command, CommanderError } from 'commander';
 import { exitCodes, RoomtapeError } from '../errors.ts';
 import { commandGroups, commandWords, findCommand } from './command-table.ts';
 import type { Frame, RunDaemon } from './frame.ts';
+import type { QuickCommand, QuickOptions } from './quick-command.ts';
 
 export const exitCodeHelp =
   'Exit codes: 0 done or already whole · 1 failed · 2 wrong usage · 3 no daemon ·\n' +
@@ -49,11 +50,17 @@ async function dispatch(
   const entry = findCommand(first);
   if (!entry) return unknownCommand(first);
 
-  const [{ defineCommands }, { createFrame }] = await Promise.all([
+  const [{ defineCommands, quickCommands }, { createFrame }] = await Promise.all([
     entry.load(),
     import('./frame.ts'),
   ]);
   const frame = createFrame(loadDaemon);
+  const quick = at === 0 && quickCommands?.find(({ word }) => word === first);
+  if (quick) {
+    const { readQuick } = await import('./quick-command.ts');
+    const options = readQuick(quick, words.slice(1));
+    if (options) return runQuick(quick, frame, options);
+  }
   const program = newProgram();
   defineCommands(program, frame);
   furnish(program, frame);
@@ -69,6 +76,16 @@ async function dispatch(
     frame.close();
   }
   return frame.exitCode;
+}
+
+async function runQuick(quick: QuickCommand, frame: Frame, options: QuickOptions): Promise<number> {
+  frame.begin(options);
+  try {
+    await quick.run(frame, options);
+    return frame.exitCode;
+  } finally {
+    frame.close();
+  }
 }
 
 function newProgram(): Command {

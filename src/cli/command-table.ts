@@ -7,6 +7,7 @@
  */
 import type { Command } from 'commander';
 import type { Frame } from './frame.ts';
+import type { QuickCommand } from './quick-command.ts';
 
 /** What a command file exports as `defineCommands`. */
 export type DefineCommands = (program: Command, frame: Frame) => void;
@@ -15,7 +16,11 @@ export interface CommandEntry {
   readonly word: string;
   /** One line, in the imperative, for `roomtape --help`. */
   readonly summary: string;
-  readonly load: () => Promise<{ readonly defineCommands: DefineCommands }>;
+  readonly load: () => Promise<{
+    readonly defineCommands: DefineCommands;
+    /** The commands of the file that need no commander when they are plainly right. */
+    readonly quickCommands?: readonly QuickCommand[];
+  }>;
 }
 
 export interface CommandGroup {

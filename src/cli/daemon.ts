@@ -9,6 +9,16 @@ import { version } from '../system/version.ts';
 import { noDaemon, startDaemon } from './daemon-connection.ts';
 import type { Frame } from './frame.ts';
 import { duration } from './output.ts';
+import { defineQuick, type QuickCommand } from './quick-command.ts';
+
+export const quickCommands: readonly QuickCommand[] = [
+  {
+    word: 'status',
+    description: 'Shows the daemon, what is being recorded, and what needs care.',
+    options: [],
+    run: (frame) => status(frame),
+  },
+];
 
 export function defineCommands(program: Command, frame: Frame): void {
   const settingsOption = [
@@ -24,10 +34,7 @@ export function defineCommands(program: Command, frame: Frame): void {
     .command('down')
     .description('Stops the daemon. Recordings that go on are taken up again when it starts.')
     .action(() => down(frame));
-  program
-    .command('status')
-    .description('Shows the daemon, what is being recorded, and what needs care.')
-    .action(() => status(frame));
+  for (const quick of quickCommands) defineQuick(program, frame, quick);
   program
     .command('logs')
     .description('Prints the end of the daemon’s log (JSON lines).')
