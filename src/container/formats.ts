@@ -4,8 +4,9 @@
 import type { ByteSource } from './bytes.ts';
 import { type Diagnosis, foreign } from './diagnosis.ts';
 import { type ContainerFormat, type DiagnoseContext, headLength } from './format.ts';
+import { isobmff } from './isobmff/isobmff.ts';
 
-export const formats: readonly ContainerFormat[] = [];
+export const formats: readonly ContainerFormat[] = [isobmff];
 
 /** The format a file is of, judged by its first bytes; null when it is none. */
 export function recogniseFormat(source: ByteSource): ContainerFormat | null {

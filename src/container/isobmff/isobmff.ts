@@ -1,0 +1,69 @@
+/**
+ * MP4, QuickTime and M4A: the ISO base media file format, with or without its index.
+ */
+import type { ByteSource } from '../bytes.ts';
+import type { Diagnosis } from '../diagnosis.ts';
+import type {
+  ContainerFormat,
+  DiagnoseContext,
+  ReferenceProfile,
+  RepairContext,
+} from '../format.ts';
+import type { RepairOutcome } from '../repair-plan.ts';
+import { isFileBox, readAhead } from './boxes.ts';
+import { fourcc, u32 } from './fields.ts';
+import { readIndex } from './file-index.ts';
+import { containerOf, fileState, limited, zeroTailFrom } from './file-state.ts';
+import { modelOf } from './media-model.ts';
+import { profileOf } from './profile.ts';
+import { noRepair, planFor, rescueByIndex } from './repair.ts';
+import { rescueByContent } from './rescue-by-content.ts';
+
+export const isobmff: ContainerFormat = {
+  containers: ['mp4', 'mov', 'm4a'],
+  recognise,
+  diagnose,
+  planRepair,
+  profile,
+};
+
+function recognise(head: Uint8Array): number {
+  if (head.length < 8) return 0;
+  const size = u32(head, 0);
+  const type = fourcc(head, 4);
+  if (type === 'ftyp' && size >= 8) return 95;
+  if (!isFileBox(type) || (size !== 0 && size !== 1 && size < 8)) return 0;
+  return ['moov', 'mdat', 'wide', 'styp'].includes(type) ? 80 : 40;
+}
+
+function diagnose(source: ByteSource, _context: DiagnoseContext = {}): Diagnosis {
+  return fileState(readAhead(source, 64 * 1024)).diagnosis;
+}
+
+function planRepair(source: ByteSource, context: RepairContext): RepairOutcome {
+  const { outline, diagnosis } = fileState(source);
+  const first = diagnosis.damage[0]?.detail ?? '';
+  if (diagnosis.verdict === 'whole') return noRepair('whole', 'The file is whole.');
+  if (diagnosis.verdict === 'empty') return noRepair('empty', first);
+  if (diagnosis.verdict === 'beyond-repair') return noRepair('all-zeros', first);
+  const container = containerOf(source, outline);
+  const faststart = context.faststart ?? false;
+  const end = zeroTailFrom(source, outline.movie);
+  const index = readIndex(limited(source, end), outline, context.progress);
+  if (index) {
+    const rescued = rescueByIndex(limited(source, end), outline, index, context);
+    if (rescued.tracks.length > 0) return planFor(source, rescued, container, faststart);
+    const hasMedia = outline.media.length > 0;
+    if (!hasMedia) return noRepair('empty', 'The file has an index and no media.');
+  }
+  const rescued = rescueByContent(limited(source, end), outline, context);
+  return 'kind' in rescued ? rescued : planFor(source, rescued, container, faststart);
+}
+
+function profile(source: ByteSource, path: string): ReferenceProfile | null {
+  const { outline, diagnosis } = fileState(source);
+  if (diagnosis.verdict !== 'whole' || outline.movie?.encrypted) return null;
+  const index = readIndex(source, outline);
+  if (!index || index.tracks.every(({ samples }) => samples.count === 0)) return null;
+  return profileOf(modelOf(index), diagnosis.container, path);
+}

@@ -1,0 +1,47 @@
+/**
+ * Lanes: tracks whose samples look alike, so that a sample could be of any of them.
+ */
+import type { SampleCodec } from '../codec/codec.ts';
+import { sampleCodec } from '../codec/sample-codecs.ts';
+import type { MediaModel } from './media-model.ts';
+import { TrackClocks } from './track-clocks.ts';
+
+export interface Lane {
+  readonly codec: SampleCodec;
+  /** Indices of the tracks in the model. */
+  readonly tracks: readonly number[];
+  readonly clocks: TrackClocks;
+  epoch: number;
+  /** Samples taken. */
+  taken: number;
+  /** Slices of the pictures: fewest and most, and those of the picture taken last. */
+  fewestSlices: number;
+  mostSlices: number;
+}
+
+/** Groups the tracks of a model into lanes. Tracks of codecs that nobody can measure are left out. */
+export function lanesOf(model: MediaModel): Lane[] {
+  const lanes = new Map<string, { codec: SampleCodec; tracks: number[] }>();
+  model.tracks.forEach((track, place) => {
+    const { stsd, entry } = track.layout;
+    if (entry.encrypted || stsd.length < 24) return;
+    const codec = sampleCodec(stsd.subarray(16));
+    if (!codec) return;
+    const alike =
+      codec.kind === 'audio'
+        ? `${codec.codec} ${codec.rate} ${codec.channels} ${codec.usualDuration} ${codec.fixedBytes}`
+        : `video ${place}`;
+    const lane = lanes.get(alike);
+    if (lane) lane.tracks.push(place);
+    else lanes.set(alike, { codec, tracks: [place] });
+  });
+  return [...lanes.values()].map(({ codec, tracks }) => ({
+    codec,
+    tracks,
+    clocks: new TrackClocks(tracks, model.tracks, codec.rate || 1),
+    epoch: 0,
+    taken: 0,
+    fewestSlices: 0,
+    mostSlices: 0,
+  }));
+}

@@ -1,0 +1,98 @@
+/**
+ * From display order to composition offsets: never the reference's table, always this file's.
+ */
+
+// Pictures a decoder may hold back: those shown last before a cut may lack neighbours.
+const mostReordered = 32;
+
+/**
+ * The place of each picture in display order.
+ *
+ * Where the stream is cut off, pictures that would have been shown between the last ones are missing:
+ * their places are left free, so that those that are there keep their times.
+ *
+ * @param order   display order within its epoch, in decoding order
+ * @param starts  1 where a new epoch begins: everything of the epoch before is shown first
+ * @param cuts    1 for the first picture behind a hole
+ */
+export function displayRanks(order: Int32Array, starts: Uint8Array, cuts: Uint8Array): Int32Array {
+  const ranks = new Int32Array(order.length);
+  for (let from = 0; from < order.length; ) {
+    let to = from + 1;
+    while (to < order.length && starts[to] === 0) to += 1;
+    rankEpoch(order, ranks, from, to, to === order.length || cuts[to] === 1);
+    from = to;
+  }
+  return ranks;
+}
+
+function rankEpoch(
+  order: Int32Array,
+  ranks: Int32Array,
+  from: number,
+  to: number,
+  isCut: boolean,
+): void {
+  let ascending = true;
+  for (let index = from + 1; index < to && ascending; index += 1) {
+    ascending = (order[index] ?? 0) > (order[index - 1] ?? 0);
+  }
+  if (ascending) {
+    for (let index = from; index < to; index += 1) ranks[index] = index;
+    return;
+  }
+  const indices = new Int32Array(to - from);
+  for (let index = from; index < to; index += 1) indices[index - from] = index;
+  indices.sort((a, b) => (order[a] ?? 0) - (order[b] ?? 0) || a - b);
+  const step = isCut ? usualStep(order, indices) : 0;
+  let rank = from;
+  indices.forEach((index, place) => {
+    const gap = place === 0 ? 0 : (order[index] ?? 0) - (order[indices[place - 1] ?? 0] ?? 0);
+    const isNearCut = place >= indices.length - mostReordered;
+    const missing = step > 0 && isNearCut ? Math.round(gap / step) - 1 : 0;
+    rank += place === 0 ? 0 : 1 + Math.min(mostReordered, Math.max(0, missing));
+    ranks[index] = rank;
+  });
+}
+
+/** How far the order of one picture usually is from the next one shown: 2 for frames, mostly. */
+function usualStep(order: Int32Array, indices: Int32Array): number {
+  const counts = new Map<number, number>();
+  for (let place = 1; place < indices.length; place += 1) {
+    const gap = (order[indices[place] ?? 0] ?? 0) - (order[indices[place - 1] ?? 0] ?? 0);
+    if (counts.size < 64 || counts.has(gap)) counts.set(gap, (counts.get(gap) ?? 0) + 1);
+  }
+  let usual = 0;
+  let most = 0;
+  for (const [gap, count] of counts) if (count > most) [usual, most] = [gap, count];
+  return usual;
+}
+
+/**
+ * Composition offsets: each picture is shown at the decoding time of the picture that stands at its
+ * place in display order, later by a delay that keeps every offset from being negative.
+ *
+ * @param times    decoding times in ticks, ascending
+ * @param usual    ticks of one picture, for places behind the last one
+ * @param atLeast  ticks of delay to use even where less would do
+ * @returns the offsets and the delay
+ */
+export function compositionOffsets(
+  times: Float64Array,
+  ranks: Int32Array,
+  usual: number,
+  atLeast: number,
+): { readonly shifts: Int32Array; readonly delay: number } {
+  const last = times.length - 1;
+  const shownAt = (rank: number) =>
+    rank <= last ? (times[rank] ?? 0) : (times[last] ?? 0) + (rank - last) * usual;
+  let delay = Math.max(0, atLeast);
+  for (let index = 0; index < times.length; index += 1) {
+    delay = Math.max(delay, (times[index] ?? 0) - shownAt(ranks[index] ?? 0));
+  }
+  const shifts = new Int32Array(times.length);
+  for (let index = 0; index < times.length; index += 1) {
+    shifts[index] = shownAt(ranks[index] ?? 0) - (times[index] ?? 0) + delay;
+  }
+  return { shifts, delay };
+}

@@ -1,0 +1,304 @@
+/**
+ * When each picture is decoded: told from where it stands among the sounds.
+ *
+ * Sound has an exact clock. A muxer writes packets in the order of their times, so the sounds before
+ * and behind a picture in the file bound its time. A constant rate that agrees with every bound is
+ * exact; pictures on a grid of such a rate (some were dropped) are placed on it; anything else
+ * follows the clock of the sound.
+ */
+import type { TrackModel } from './media-model.ts';
+
+/** What is known of a track's pictures, in decoding order. Times are seconds of the movie. */
+export interface PictureBounds {
+  readonly count: number;
+  /** Time of the sound before each picture; -Infinity where there is none in its stretch. */
+  readonly before: Float64Array;
+  /** Time of the sound behind it; Infinity where there is none. */
+  readonly behind: Float64Array;
+  /** Number of the hole each picture comes after: 0 before the first. */
+  readonly stretch: Uint16Array;
+  /** Seconds lost in each hole by its size, from hole 1 on. */
+  readonly lost: readonly number[];
+}
+
+export interface PictureTimes {
+  /** Decoding times in ticks of `timescale`, ascending, the first one 0. */
+  readonly ticks: Float64Array;
+  readonly timescale: number;
+  /** Ticks of one picture, for the duration of the last. */
+  readonly usual: number;
+  /** Second of the movie at which the first picture is shown. */
+  readonly shownFrom: number;
+  readonly method: 'constant' | 'grid' | 'sound';
+}
+
+interface Rate {
+  readonly timescale: number;
+  readonly ticks: number;
+}
+
+// How far a muxer may stray from what its reference showed, in seconds.
+const slack = 0.006;
+
+const usualRates: readonly Rate[] = [
+  { timescale: 24000, ticks: 1001 },
+  { timescale: 12288, ticks: 512 },
+  { timescale: 12800, ticks: 512 },
+  { timescale: 30000, ticks: 1001 },
+  { timescale: 15360, ticks: 512 },
+  { timescale: 12800, ticks: 256 },
+  { timescale: 60000, ticks: 1001 },
+  { timescale: 15360, ticks: 256 },
+  { timescale: 10240, ticks: 1024 },
+  { timescale: 12000, ticks: 1000 },
+  { timescale: 15360, ticks: 1024 },
+  { timescale: 10240, ticks: 512 },
+  { timescale: 48000, ticks: 1000 },
+  { timescale: 12800, ticks: 128 },
+  { timescale: 120000, ticks: 1001 },
+  { timescale: 15360, ticks: 128 },
+  { timescale: 18432, ticks: 128 },
+];
+
+/**
+ * Places the pictures of a track in time.
+ *
+ * @param frameRate  by the bitstream's own timing; 0 when it has none
+ */
+export function pictureTimes(
+  bounds: PictureBounds,
+  model: TrackModel,
+  frameRate: number,
+): PictureTimes {
+  const fitting = candidateRates(bounds, model, frameRate);
+  for (const rate of fitting) {
+    const start = constantStart(bounds, model, rate);
+    if (start !== null) return constantTimes(bounds, model, rate, start);
+  }
+  const reference = referenceRate(model);
+  if (model.onGrid && reference) {
+    const times = gridTimes(bounds, model, reference);
+    if (times) return times;
+  }
+  if (!hasBounds(bounds)) {
+    const rate = reference ?? { timescale: 30000, ticks: 1000 };
+    return constantTimes(bounds, model, rate, model.shownFrom);
+  }
+  return soundTimes(bounds, model);
+}
+
+function referenceRate(model: TrackModel): Rate | null {
+  if (model.usualDuration <= 0) return null;
+  return { timescale: model.layout.timescale, ticks: model.usualDuration };
+}
+
+function hasBounds(bounds: PictureBounds): boolean {
+  for (let index = 0; index < bounds.count; index += 1) {
+    if (Number.isFinite(bounds.before[index]) && Number.isFinite(bounds.behind[index])) return true;
+  }
+  return false;
+}
+
+function* candidateRates(
+  bounds: PictureBounds,
+  model: TrackModel,
+  frameRate: number,
+): Generator<Rate> {
+  const reference = referenceRate(model);
+  if (reference) yield reference;
+  const mean = meanDuration(bounds);
+  if (frameRate > 0 && (mean === 0 || Math.abs(1 / frameRate / mean - 1) < 0.02)) {
+    yield rateOf(frameRate);
+  }
+  if (mean <= 0) return;
+  const near = (rate: Rate) => Math.abs(rate.ticks / rate.timescale / mean - 1);
+  yield* usualRates.filter((rate) => near(rate) < 0.05).sort((a, b) => near(a) - near(b));
+}
+
+/** A rate as a fraction that players know: n/1001 or whole, else in ticks of 1/90000 s. */
+function rateOf(frameRate: number): Rate {
+  const known = usualRates.find(
+    (rate) => Math.abs(rate.timescale / rate.ticks / frameRate - 1) < 1e-5,
+  );
+  return known ?? { timescale: 90000, ticks: Math.round(90000 / frameRate) };
+}
+
+/** Mean seconds from picture to picture by the sound, in the longest stretch; 0 when unknown. */
+function meanDuration(bounds: PictureBounds): number {
+  let best = 0;
+  let mean = 0;
+  for (let from = 0; from < bounds.count; ) {
+    let to = from;
+    while (to < bounds.count && bounds.stretch[to] === bounds.stretch[from]) to += 1;
+    let first = from;
+    let last = to - 1;
+    while (first < last && !isBounded(bounds, first)) first += 1;
+    while (last > first && !isBounded(bounds, last)) last -= 1;
+    if (last - first > best) {
+      best = last - first;
+      mean = (middle(bounds, last) - middle(bounds, first)) / (last - first);
+    }
+    from = to;
+  }
+  return mean;
+}
+
+function isBounded(bounds: PictureBounds, index: number): boolean {
+  return Number.isFinite(bounds.before[index]) && Number.isFinite(bounds.behind[index]);
+}
+
+function middle(bounds: PictureBounds, index: number): number {
+  return ((bounds.before[index] ?? 0) + (bounds.behind[index] ?? 0)) / 2;
+}
+
+/**
+ * The start at which a constant rate agrees with all bounds of the first stretch (and, by whole
+ * pictures lost, of the others); null when there is none. The reference's start is kept where it fits.
+ */
+function constantStart(bounds: PictureBounds, model: TrackModel, rate: Rate): number | null {
+  const [low, high] = startRange(bounds, model, rate, 0, stretchEnd(bounds, 0));
+  const wanted = model.shownFrom;
+  if (wanted >= low - slack && wanted <= high + slack) return wanted;
+  if (low > high + slack) return null;
+  return (low + high) / 2;
+}
+
+function stretchEnd(bounds: PictureBounds, from: number): number {
+  let to = from;
+  while (to < bounds.count && bounds.stretch[to] === bounds.stretch[from]) to += 1;
+  return to;
+}
+
+/** The range of start times of pictures `from` … `to` that agrees with their bounds. */
+function startRange(
+  bounds: PictureBounds,
+  model: TrackModel,
+  rate: Rate,
+  from: number,
+  to: number,
+): readonly [low: number, high: number] {
+  const step = rate.ticks / rate.timescale;
+  let low = Number.NEGATIVE_INFINITY;
+  let high = Number.POSITIVE_INFINITY;
+  for (let index = from; index < to; index += 1) {
+    if (!isBounded(bounds, index)) continue;
+    const passed = (index - from) * step;
+    low = Math.max(low, (bounds.before[index] ?? 0) + model.early - passed);
+    high = Math.min(high, (bounds.behind[index] ?? 0) + model.late - passed);
+  }
+  return [low, high];
+}
+
+function constantTimes(
+  bounds: PictureBounds,
+  model: TrackModel,
+  rate: Rate,
+  start: number,
+): PictureTimes {
+  const ticks = new Float64Array(bounds.count);
+  const step = rate.ticks / rate.timescale;
+  let place = 0;
+  for (let from = 0; from < bounds.count; ) {
+    const to = stretchEnd(bounds, from);
+    if (from > 0) place += lostPictures(bounds, model, rate, from, to, start + place * step);
+    for (let index = from; index < to; index += 1, place += 1) ticks[index] = place * rate.ticks;
+    from = to;
+  }
+  return {
+    ticks,
+    timescale: rate.timescale,
+    usual: rate.ticks,
+    shownFrom: start,
+    method: 'constant',
+  };
+}
+
+/** How many pictures a hole has swallowed: what the sound behind it says, else its size. */
+function lostPictures(
+  bounds: PictureBounds,
+  model: TrackModel,
+  rate: Rate,
+  from: number,
+  to: number,
+  reached: number,
+): number {
+  const step = rate.ticks / rate.timescale;
+  const [low, high] = startRange(bounds, model, rate, from, to);
+  if (Number.isFinite(low) && Number.isFinite(high)) {
+    return Math.max(0, Math.round(((low + high) / 2 - reached) / step));
+  }
+  const lost = bounds.lost[(bounds.stretch[from] ?? 1) - 1] ?? 0;
+  return Math.max(0, Math.round(lost / step));
+}
+
+/** A constant rate of which pictures were left out: each on the nearest free place of the grid. */
+function gridTimes(bounds: PictureBounds, model: TrackModel, rate: Rate): PictureTimes | null {
+  const step = rate.ticks / rate.timescale;
+  const start = model.shownFrom;
+  const ticks = new Float64Array(bounds.count);
+  let place = -1;
+  let misfits = 0;
+  for (let index = 0; index < bounds.count; index += 1) {
+    let next = place + 1;
+    if (isBounded(bounds, index)) {
+      const low = (bounds.before[index] ?? 0) + model.early - slack - start;
+      const high = (bounds.behind[index] ?? 0) + model.late + slack - start;
+      next = Math.max(next, Math.ceil(low / step));
+      if (next * step > high) misfits += 1;
+    }
+    ticks[index] = next * rate.ticks;
+    place = next;
+  }
+  const first = ticks[0] ?? 0;
+  if (misfits > bounds.count * 0.02 || first < 0) return null;
+  for (let index = 0; index < bounds.count; index += 1) ticks[index] = (ticks[index] ?? 0) - first;
+  return {
+    ticks,
+    timescale: rate.timescale,
+    usual: rate.ticks,
+    shownFrom: start + first / rate.timescale,
+    method: 'grid',
+  };
+}
+
+/**
+ * A variable rate: the first picture of each run stands against the sound as the reference's do, the
+ * others evenly up to the next run.
+ */
+function soundTimes(bounds: PictureBounds, model: TrackModel): PictureTimes {
+  const { timescale } = model.layout;
+  const usual = Math.max(1, model.usualDuration || Math.round(timescale / 30));
+  const seconds = new Float64Array(bounds.count);
+  const anchors: number[] = [];
+  for (let index = 0; index < bounds.count; index += 1) {
+    const isRunStart = index === 0 || bounds.behind[index] !== bounds.behind[index - 1];
+    if (isRunStart && Number.isFinite(bounds.behind[index])) {
+      seconds[index] = (bounds.behind[index] ?? 0) + model.lead;
+      anchors.push(index);
+    }
+  }
+  fillBetween(seconds, anchors, usual / timescale);
+  const first = seconds[0] ?? 0;
+  const ticks = new Float64Array(bounds.count);
+  for (let index = 0; index < bounds.count; index += 1) {
+    const wanted = Math.round(((seconds[index] ?? 0) - first) * timescale);
+    ticks[index] = index === 0 ? 0 : Math.max(wanted, (ticks[index - 1] ?? 0) + 1);
+  }
+  return { ticks, timescale, usual, shownFrom: first, method: 'sound' };
+}
+
+function fillBetween(seconds: Float64Array, anchors: readonly number[], step: number): void {
+  const first = anchors[0] ?? 0;
+  for (let index = first - 1; index >= 0; index -= 1) {
+    seconds[index] = (seconds[index + 1] ?? 0) - step;
+  }
+  anchors.forEach((anchor, place) => {
+    const next = anchors[place + 1];
+    const to = next ?? seconds.length;
+    const from = seconds[anchor] ?? 0;
+    const each = next === undefined ? step : ((seconds[next] ?? 0) - from) / (next - anchor);
+    for (let index = anchor + 1; index < to; index += 1) {
+      seconds[index] = from + (index - anchor) * each;
+    }
+  });
+}

@@ -1,0 +1,268 @@
+/**
+ * Plans the repair of an ISO base media file: by its index as far as that goes, by its samples
+ * beyond it.
+ */
+import type { ByteSource, Progress } from '../bytes.ts';
+import type { ContainerId, TrackSummary } from '../diagnosis.ts';
+import type { RepairContext } from '../format.ts';
+import type { NoRepair, RepairOutcome } from '../repair-plan.ts';
+import { editsFor, startOf } from './edits.ts';
+import {
+  type FileOutline,
+  type IndexedMedia,
+  type IndexedTrack,
+  type MediaRange,
+  unindexed,
+} from './file-index.ts';
+import type { FoundSamples } from './found-samples.ts';
+import { type MediaModel, modelOf } from './media-model.ts';
+import type { OutputTrack } from './movie-writer.ts';
+import { layOut } from './output-layout.ts';
+import { SampleColumns } from './sample-columns.ts';
+import { SampleScanner } from './sample-scanner.ts';
+import { type TimedMedia, timeSamples } from './timing.ts';
+
+/** What a plan is made from, whichever way the samples were found. */
+export interface RescuedMedia {
+  readonly tracks: readonly OutputTrack[];
+  readonly timescale: number;
+  readonly method: string;
+  readonly findings: readonly string[];
+  /** Bytes that carried media, or may have. */
+  readonly mediaBytes: number;
+  readonly lostMs: number | null;
+}
+
+/** Turns rescued media into a plan. */
+export function planFor(
+  source: ByteSource,
+  rescued: RescuedMedia,
+  container: ContainerId,
+  faststart: boolean,
+): RepairOutcome {
+  const layout = layOut(source, rescued.tracks, rescued.timescale, faststart, container);
+  const bytesKept = rescued.tracks.reduce((sum, track) => sum + track.samples.bytes(), 0);
+  const bytesLost = Math.max(0, rescued.mediaBytes - bytesKept);
+  return {
+    kind: 'plan',
+    container,
+    extension: container === 'mov' ? '.mov' : container === 'm4a' ? '.m4a' : '.mp4',
+    method: rescued.method,
+    tracks: rescued.tracks.map((track) => summaryOf(track)),
+    bytesTotal: source.size,
+    bytesKept,
+    bytesLost,
+    lostMs: rescued.lostMs,
+    findings: rescued.findings,
+    outputSize: layout.size,
+    pieces: () => layout.pieces(),
+  };
+}
+
+/** A track as the report shows it. */
+export function summaryOf(track: OutputTrack): TrackSummary {
+  const { layout, samples } = track;
+  const { kind, codec, width, height, sampleRate, channels, frameBytes } = layout.entry;
+  const shown = track.edits.reduce(
+    (sum, edit) => sum + (edit.mediaTime < 0 ? edit.duration : 0),
+    0,
+  );
+  const skipped = track.edits.find((edit) => edit.mediaTime >= 0)?.mediaTime ?? 0;
+  const reordering = kind === 'video' ? skipped : 0;
+  const ticks = samples.ticks() - skipped + reordering;
+  void shown;
+  return {
+    kind,
+    codec,
+    samples: frameBytes > 0 ? Math.floor(samples.bytes() / frameBytes) : samples.count,
+    durationMs: Math.round((Math.max(0, ticks) * 1000) / layout.timescale),
+    ...(width > 0 ? { width, height } : {}),
+    ...(sampleRate > 0 ? { sampleRate } : {}),
+    ...(channels > 0 ? { channels } : {}),
+  };
+}
+
+/** An indexed track as it goes into the new file: its samples as they are, its edit list renewed. */
+export function indexedOutput(indexed: IndexedTrack, movieTimescale: number): OutputTrack {
+  const { track, samples } = indexed;
+  const [skipped, delayed] = startOf(indexed, movieTimescale);
+  const hasEdits = track.edits.length > 0 || delayed > 0;
+  const start = {
+    skipped: Math.round(skipped * track.timescale),
+    delayed,
+    timescale: track.timescale,
+  };
+  const end = samples.ticks() + (track.entry.kind === 'video' ? start.skipped : 0);
+  return {
+    layout: track,
+    samples,
+    edits: hasEdits ? editsFor(end, start, movieTimescale) : [],
+  };
+}
+
+/** Plans by the index that is there, and reads on behind its last sample where media follows. */
+export function rescueByIndex(
+  source: ByteSource,
+  found: FileOutline,
+  index: IndexedMedia,
+  context: RepairContext,
+): RescuedMedia {
+  const rest = unindexed(found, index.end);
+  const read = rest ? readOn(source, index, rest, context.progress) : null;
+  const outputs =
+    read?.tracks ??
+    index.tracks
+      .filter((indexed) => indexed.samples.count > 0)
+      .map((indexed) => indexedOutput(indexed, index.movie.timescale));
+  const media = found.media.reduce((sum, range) => sum + range.to - range.from, 0);
+  const findings = indexFindings(found, index);
+  if (read && read.added > 0) {
+    findings.push(
+      `Behind the last indexed sample at byte ${index.end}, ${read.added} more were found by their content.`,
+    );
+  }
+  return {
+    tracks: outputs,
+    timescale: index.movie.timescale,
+    method: methodOf(found, read?.added ?? 0),
+    findings,
+    mediaBytes: Math.max(media, index.end > 0 ? 0 : media),
+    lostMs: Math.round(index.missingMs + (read?.lostMs ?? 0)),
+  };
+}
+
+function methodOf(found: FileOutline, added: number): string {
+  const way = found.hidden ? 'hidden index' : found.fragments > 0 ? 'fragments' : 'index';
+  return added > 0 ? `${way}, read on by content` : way;
+}
+
+function indexFindings(found: FileOutline, index: IndexedMedia): string[] {
+  const kept = index.tracks.reduce((sum, { samples }) => sum + samples.count, 0);
+  const findings: string[] = [];
+  const where = found.hidden ? 'hidden inside the media data' : 'in the file';
+  if (found.fragments > 0) {
+    findings.push(`${found.fragments} fragments ${where} list ${kept} samples that are there.`);
+  } else findings.push(`The index ${where} lists ${kept} samples that are there.`);
+  if (index.missing > 0) {
+    findings.push(`${index.missing} listed samples lie beyond the end of the file and are lost.`);
+  }
+  return findings;
+}
+
+interface ReadOn {
+  readonly tracks: readonly OutputTrack[];
+  readonly added: number;
+  readonly lostMs: number;
+}
+
+/**
+ * Reads on behind an index. The scan begins at the last sync sample the index knows, so that the
+ * display order of what follows is known from a picture that resets it.
+ */
+function readOn(
+  source: ByteSource,
+  index: IndexedMedia,
+  rest: MediaRange,
+  progress?: Progress,
+): ReadOn | null {
+  const model = modelOf(index);
+  const from = lastSync(index) ?? rest.from;
+  const kept = index.tracks.map((indexed) => samplesBefore(indexed.samples, from));
+  const continued = continueModel(model, index, kept);
+  const scanner = new SampleScanner(continued, from);
+  if (scanner.lanes.length === 0) return null;
+  scanner.scan(source, rest.to, true, progress);
+  const before = index.tracks.reduce((sum, { samples }) => sum + samples.count, 0);
+  const keptCount = kept.reduce((sum, samples) => sum + samples.count, 0);
+  const added = scanner.samples.count + keptCount - before;
+  if (added <= 0) return null;
+  const timed = timeSamples(scanner.samples, continued, scanner.lanes);
+  return {
+    tracks: index.tracks.flatMap((indexed, place) =>
+      joined(indexed, kept[place], timed, index.movie.timescale),
+    ),
+    added,
+    lostMs: timed.lostSeconds * 1000,
+  };
+}
+
+/** Offset of the last sync sample of the pictures; null when there are none. */
+function lastSync(index: IndexedMedia): number | null {
+  const video = index.tracks.find(({ track }) => track.entry.kind === 'video');
+  if (!video) return null;
+  const { samples } = video;
+  for (let at = samples.count - 1; at >= 0; at -= 1) {
+    if (samples.sync[at] === 1) return samples.offset[at] ?? null;
+  }
+  return null;
+}
+
+function samplesBefore(samples: SampleColumns, offset: number): SampleColumns {
+  const kept = new SampleColumns(samples.count);
+  kept.start = samples.start;
+  for (let at = 0; at < samples.count && (samples.offset[at] ?? 0) < offset; at += 1) {
+    kept.push(
+      samples.offset[at] ?? 0,
+      samples.size[at] ?? 0,
+      samples.duration[at] ?? 0,
+      samples.shift[at] ?? 0,
+      samples.sync[at] === 1,
+      samples.description[at] ?? 1,
+    );
+  }
+  return kept;
+}
+
+/** The same model, its tracks beginning where the kept samples end. */
+function continueModel(
+  model: MediaModel,
+  index: IndexedMedia,
+  kept: readonly SampleColumns[],
+): MediaModel {
+  return {
+    ...model,
+    tracks: model.tracks.map((track, place) => {
+      const timescale = index.tracks[place]?.track.timescale ?? 1;
+      const passed = (kept[place]?.ticks() ?? 0) / timescale;
+      return { ...track, delayed: track.delayed + passed, shownFrom: track.shownFrom + passed };
+    }),
+  };
+}
+
+function joined(
+  indexed: IndexedTrack,
+  kept: SampleColumns | undefined,
+  timed: TimedMedia,
+  movieTimescale: number,
+): OutputTrack[] {
+  const more = timed.tracks.find((track) => track.layout.id === indexed.track.id);
+  const { timescale } = indexed.track;
+  const samples = kept ?? new SampleColumns();
+  if (more) {
+    const factor = timescale / more.layout.timescale;
+    for (let at = 0; at < more.samples.count; at += 1) {
+      samples.push(
+        more.samples.offset[at] ?? 0,
+        more.samples.size[at] ?? 0,
+        Math.round((more.samples.duration[at] ?? 0) * factor),
+        Math.round((more.samples.shift[at] ?? 0) * factor),
+        more.samples.sync[at] === 1,
+      );
+    }
+  }
+  if (samples.count === 0) return [];
+  return [indexedOutput({ track: indexed.track, samples }, movieTimescale)];
+}
+
+/** Samples by their kind, for a finding. */
+export function describeFound(found: FoundSamples, model: MediaModel): string {
+  return found
+    .perTrack(model.tracks.length)
+    .map((count, place) => `${count} of ${model.tracks[place]?.layout.entry.codec ?? '?'}`)
+    .join(', ');
+}
+
+/** A refusal, with its reason. */
+export function noRepair(reason: NoRepair['reason'], detail: string, next?: string): NoRepair {
+  return { kind: 'none', reason, detail, ...(next ? { next } : {}) };
+}

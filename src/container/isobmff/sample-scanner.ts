@@ -1,0 +1,397 @@
+/**
+ * Finds the samples of a file that has no index, by what the codecs say of their lengths.
+ *
+ * From one sample to the next: a sample is taken when what follows it begins a sample, too. The scan
+ * can stop anywhere and go on later from its state, over a file that has grown meanwhile. What it
+ * finds is in file order; times are told later (timing.ts). Samples without a length of their own
+ * (PCM, Opus, VP9) are cut out of the run between two that have one (sample-runs.ts).
+ */
+import { type ByteSource, Cancelled, type Progress } from '../bytes.ts';
+import { type CodecState, needsMore, notASample } from '../codec/codec.ts';
+import { FoundSamples, foundFlags } from './found-samples.ts';
+import { type Lane, lanesOf } from './lanes.ts';
+import type { MediaModel } from './media-model.ts';
+import { findNextSample, zeroRun } from './resync.ts';
+import { splitRun } from './sample-runs.ts';
+import { ScanWindow } from './scan-window.ts';
+import type { ClockState } from './track-clocks.ts';
+
+/** Where a scan stands, as JSON of a few kilobytes. The samples are kept apart, as bytes. */
+export interface ScanState {
+  readonly position: number;
+  readonly samples: number;
+  readonly holeFrom: number;
+  readonly searchedTo: number;
+  readonly lanes: readonly {
+    readonly codec: CodecState;
+    readonly clocks: ClockState;
+    readonly counts: readonly [epoch: number, taken: number, fewest: number, most: number];
+  }[];
+}
+
+// Boxes that may stand between samples: a second mdat, padding, fragments of a hybrid file.
+const betweenSamples = new Map(
+  ['mdat', 'free', 'skip', 'wide', 'moof', 'moov', 'mfra', 'styp', 'sidx', 'uuid'].map((type) => [
+    [...type].reduce((code, character) => code * 256 + character.charCodeAt(0), 0),
+    type,
+  ]),
+);
+
+export class SampleScanner {
+  readonly samples = new FoundSamples();
+  /** Offset of the first byte that is not yet part of a sample, a hole or a box. */
+  position: number;
+  /** Why the scan stopped: at the end, inside a sample that is cut off, or waiting for more. */
+  tornFrom = -1;
+  readonly #lanes: Lane[];
+  readonly #measured: Lane[];
+  readonly #lengthless: Lane[];
+  readonly #model: MediaModel;
+  /** Tracks whose samples nobody can measure lie between the others. */
+  readonly #hasOpaque: boolean;
+  #holeFrom = -1;
+  #searchedTo = -1;
+  #firstBox = -1;
+
+  constructor(model: MediaModel, from: number) {
+    this.#model = model;
+    this.position = from;
+    this.#lanes = lanesOf(model);
+    this.#measured = this.#lanes.filter((lane) => lane.codec.framing === 'measured');
+    this.#lengthless = this.#lanes.filter((lane) => lane.codec.framing !== 'measured');
+    const known = this.#lanes.reduce((sum, lane) => sum + lane.tracks.length, 0);
+    this.#hasOpaque = known < model.tracks.length;
+  }
+
+  get lanes(): readonly Lane[] {
+    return this.#lanes;
+  }
+
+  /**
+   * Reads on from `position`.
+   *
+   * @param to       offset to stop at
+   * @param isFinal  nothing will be added at `to`: what is cut off there is torn
+   * @throws Cancelled when `progress` says so
+   */
+  scan(source: ByteSource, to: number, isFinal: boolean, progress?: Progress): void {
+    const window = new ScanWindow(source, this.position, to, isFinal);
+    this.tornFrom = -1;
+    for (let steps = 0; this.position < window.to; steps += 1) {
+      if (steps % 256 === 0 && progress && !progress(this.position)) throw new Cancelled();
+      if (this.#passBox(window)) continue;
+      const step = this.#takeSample(window);
+      if (step === 'taken') continue;
+      if (step === 'ends') {
+        this.#end(window);
+        return;
+      }
+      if (this.#lengthless.length > 0) {
+        const run = this.#takeRun(window);
+        if (run === 'taken') continue;
+        if (run === 'ends') {
+          this.#end(window);
+          return;
+        }
+      }
+      if (!this.#passHole(window, progress)) return;
+    }
+  }
+
+  state(): ScanState {
+    return {
+      position: this.position,
+      samples: this.samples.count,
+      holeFrom: this.#holeFrom,
+      searchedTo: this.#searchedTo,
+      lanes: this.#lanes.map((lane) => ({
+        codec: lane.codec.state(),
+        clocks: lane.clocks.state(),
+        counts: [lane.epoch, lane.taken, lane.fewestSlices, lane.mostSlices],
+      })),
+    };
+  }
+
+  /** Puts back what `state` returned and the bytes of its samples. False when they do not fit. */
+  restore(state: ScanState, samples: Uint8Array): boolean {
+    if (samples.length < state.samples * 18 || state.lanes.length !== this.#lanes.length)
+      return false;
+    const fits = this.#lanes.every((lane, place) => {
+      const saved = state.lanes[place];
+      if (!saved || !lane.codec.restore(saved.codec)) return false;
+      lane.clocks.restore(saved.clocks);
+      [lane.epoch, lane.taken, lane.fewestSlices, lane.mostSlices] = saved.counts;
+      return true;
+    });
+    if (!fits) return false;
+    this.samples.clear();
+    this.samples.deserialise(samples.subarray(0, state.samples * 18));
+    this.position = state.position;
+    this.#holeFrom = state.holeFrom;
+    this.#searchedTo = state.searchedTo;
+    return true;
+  }
+
+  /** Steps over a box that stands between samples. */
+  #passBox(window: ScanWindow): boolean {
+    const at = this.position;
+    window.cover(at);
+    const type = betweenSamples.get(window.u32(at + 4));
+    if (type === undefined) return false;
+    const size = window.u32(at);
+    if (type === 'mdat') {
+      if (size !== 0 && size !== 1 && size < 8) return false;
+      this.#meetMedia(at, size);
+      this.position = at + (size === 1 ? 16 : 8);
+      return true;
+    }
+    if (size < 8 || at + size > window.to) return false;
+    if (type === 'free' && size === 8) this.#firstBox = at;
+    this.position = at + size;
+    return true;
+  }
+
+  // ffmpeg's second pass for `+faststart` copies the whole file, header included, towards the end.
+  // Killed there, it leaves the beginning twice: what was found before the copy is dropped.
+  #meetMedia(at: number, size: number): void {
+    const isCopy = this.samples.count > 0 && this.#firstBox === at - 8 && size !== 8;
+    if (!isCopy) return;
+    this.samples.clear();
+    for (const lane of this.#lanes) {
+      lane.codec.discontinue();
+      lane.epoch = 0;
+      lane.taken = 0;
+    }
+    this.#resetClocks();
+  }
+
+  #resetClocks(): void {
+    const fresh = lanesOf(this.#model);
+    this.#lanes.forEach((lane, place) => {
+      const clocks = fresh[place]?.clocks.state();
+      if (clocks) lane.clocks.restore(clocks);
+    });
+  }
+
+  #takeSample(window: ScanWindow): 'taken' | 'ends' | 'nothing' {
+    const at = this.position;
+    let found: Lane | null = null;
+    let length = 0;
+    let torn: Lane | null = null;
+    for (const lane of this.#measured) {
+      const measured = window.measure(lane.codec, at);
+      if (measured === needsMore) torn = lane;
+      if (measured === notASample || measured === needsMore) continue;
+      if (found) {
+        const rival = this.#chain(window, at, lane, 4);
+        if (rival <= this.#chain(window, at, found, 4)) continue;
+      }
+      [found, length] = [lane, measured];
+    }
+    if (found && torn && !this.#continues(window, at + length)) found = null;
+    if (!found) {
+      if (!torn) return 'nothing';
+      // A length that reaches far beyond the end is more likely a wrong one, unless nothing is behind.
+      return this.#isTornHere(window, torn) ? 'ends' : 'nothing';
+    }
+    if (window.measure(found.codec, at) !== length) return 'nothing';
+    return this.#judge(window, found, length);
+  }
+
+  #judge(window: ScanWindow, lane: Lane, length: number): 'taken' | 'ends' | 'nothing' {
+    const at = this.position;
+    const next = at + length;
+    if (next >= window.to) {
+      // At the end of what is there: whole only if it cannot go on.
+      if (!window.isFinal) return 'ends';
+      if (this.#looksCut(lane)) return 'ends';
+    } else if (!this.#continues(window, next)) {
+      if (window.to - next < 16 && !window.isFinal) return 'ends';
+      if (!this.#standsAlone(window, lane, length)) return 'nothing';
+    }
+    window.measure(lane.codec, at);
+    this.#accept(lane, length);
+    return 'taken';
+  }
+
+  /** A picture with fewer slices than all others was cut between two of them. */
+  #looksCut(lane: Lane): boolean {
+    if (lane.codec.kind !== 'video' || lane.taken === 0) return false;
+    if (lane.fewestSlices === 1 && lane.mostSlices <= 1) return false;
+    return lane.codec.last.slices < lane.mostSlices;
+  }
+
+  /** A sample behind which nothing begins: complete, or run into a hole? */
+  #standsAlone(window: ScanWindow, lane: Lane, length: number): boolean {
+    const at = this.position;
+    if (this.#lengthless.length > 0 || this.#hasOpaque) return !endsInZeros(window, at, length);
+    // Sound was read bit by bit to its end; a picture only has its own word for its length.
+    if (lane.codec.kind === 'audio') return true;
+    return false;
+  }
+
+  #accept(lane: Lane, length: number): void {
+    const { codec } = lane;
+    codec.accept();
+    const { last } = codec;
+    const isVideo = codec.kind === 'video';
+    let flags = last.sync || last.recoveryPoint ? foundFlags.sync : 0;
+    if (lane.taken === 0 || last.epoch !== lane.epoch) flags |= foundFlags.epochStart;
+    if (this.#holeFrom >= 0) flags |= foundFlags.afterHole;
+    this.#closeHole();
+    if (isVideo) {
+      lane.fewestSlices = lane.taken === 0 ? last.slices : Math.min(lane.fewestSlices, last.slices);
+      lane.mostSlices = Math.max(lane.mostSlices, last.slices);
+    }
+    lane.epoch = last.epoch;
+    lane.taken += 1;
+    const track = isVideo ? (lane.tracks[0] ?? 0) : lane.clocks.next();
+    const duration = last.duration || codec.usualDuration;
+    if (!isVideo) lane.clocks.advance(duration);
+    this.samples.push(this.position, length, track, flags, isVideo ? last.order : duration);
+    this.position += length;
+  }
+
+  /** True when a sample, a box or the end comes at `at`. */
+  #continues(window: ScanWindow, at: number): boolean {
+    if (at >= window.to) return true;
+    window.cover(at);
+    if (betweenSamples.has(window.u32(at + 4))) return true;
+    for (const lane of this.#measured) {
+      if (window.isStart(lane.codec, at)) return true;
+    }
+    for (const lane of this.#lengthless) {
+      if (lane.codec.framing === 'fixed' || window.isStart(lane.codec, at)) return true;
+    }
+    for (const lane of this.#measured) {
+      const length = window.measure(lane.codec, at);
+      if (length > 0 || (length === needsMore && window.to - at < lane.codec.maxSampleBytes))
+        return true;
+    }
+    return window.to - at < 5;
+  }
+
+  /** How many samples follow each other from `at`, the first one of `lane`; at most `depth`. */
+  #chain(window: ScanWindow, at: number, lane: Lane, depth: number): number {
+    const length = window.measure(lane.codec, at);
+    if (length === needsMore) return 1;
+    if (length === notASample) return 0;
+    const next = at + length;
+    if (depth <= 1 || next >= window.to) return depth;
+    window.cover(next);
+    if (betweenSamples.has(window.u32(next + 4))) return depth;
+    let best = 0;
+    for (const other of this.#measured) {
+      best = Math.max(best, this.#chain(window, next, other, depth - 1));
+      if (best >= depth - 1) break;
+    }
+    return 1 + best;
+  }
+
+  #isTornHere(window: ScanWindow, lane: Lane): boolean {
+    const left = window.to - this.position;
+    if (!window.isFinal) return left <= lane.codec.maxSampleBytes + 64 * 1024;
+    // More bytes than any sample is long: the length was wrong.
+    if (left > lane.codec.maxSampleBytes) return false;
+    const largest = Math.max(
+      ...lane.tracks.map((track) => this.#model.tracks[track]?.largestSample ?? 0),
+    );
+    if (left <= Math.max(64 * 1024, largest * 2)) return true;
+    // A long rest: torn only if no chain begins in it.
+    return findNextSample(window, this.position + 1, this.#measured, this.#chainTest) < 0;
+  }
+
+  #chainTest = (window: ScanWindow, at: number, lane: Lane): boolean =>
+    this.#chain(window, at, lane, 4) >= 4;
+
+  /** Cuts a run without lengths, up to the next sample that has one, into samples. */
+  #takeRun(window: ScanWindow): 'taken' | 'ends' | 'nothing' {
+    const run = splitRun(window, this.position, this.#lengthless, this.#measured, this.#model);
+    if (run === 'ends') return 'ends';
+    if (run.length === 0) return 'nothing';
+    for (const part of run) {
+      const { codec } = part.lane;
+      if (codec.framing === 'guessed') {
+        window.cover(this.position, part.length + 64);
+        const place = this.position - window.start;
+        codec.measure(window.bytes, place, place + part.length, true);
+        this.#accept(part.lane, part.length);
+      } else this.#acceptFixed(part.lane, part.length);
+    }
+    return 'taken';
+  }
+
+  #acceptFixed(lane: Lane, length: number): void {
+    const duration = Math.floor(length / Math.max(1, lane.codec.fixedBytes));
+    const flags = foundFlags.sync | (this.#holeFrom >= 0 ? foundFlags.afterHole : 0);
+    this.#closeHole();
+    this.samples.push(this.position, length, lane.clocks.next(), flags, duration);
+    lane.clocks.advance(duration);
+    lane.taken += 1;
+    this.position += length;
+  }
+
+  /** The scan came to a sample that is cut off, or that may still grow. */
+  #end(window: ScanWindow): void {
+    this.tornFrom = this.position;
+    if (!window.isFinal) return;
+    this.#takeTornPicture(window);
+    if (this.position < window.to) this.tornFrom = this.position;
+  }
+
+  /** The last picture is whole although its file is cut off when all its slices are there. */
+  #takeTornPicture(window: ScanWindow): void {
+    const at = this.position;
+    for (const lane of this.#measured) {
+      if (lane.codec.kind !== 'video' || lane.taken === 0) continue;
+      if (window.measure(lane.codec, at) !== needsMore) continue;
+      const { soFar } = lane.codec.last;
+      if (soFar <= 0) continue;
+      const place = at - window.start;
+      const length = lane.codec.measure(window.bytes, place, place + soFar, true);
+      const { slices } = lane.codec.last;
+      const isWhole = lane.fewestSlices === lane.mostSlices && slices === lane.mostSlices;
+      if (length !== soFar || slices === 0 || !isWhole) continue;
+      this.#accept(lane, length);
+      return;
+    }
+  }
+
+  /** Nothing begins here: looks for a place where samples follow each other again. */
+  #passHole(window: ScanWindow, progress?: Progress): boolean {
+    if (this.#holeFrom < 0) this.#holeFrom = this.position;
+    for (const lane of this.#lanes) lane.codec.discontinue();
+    const from = Math.max(this.position + 1, this.#searchedTo);
+    const next = findNextSample(window, from, this.#measured, this.#chainTest, progress);
+    if (next < 0) {
+      // Bytes near the end may become a sample when the file grows.
+      this.#searchedTo = window.isFinal ? window.to : Math.max(from, window.to - 64 * 1024);
+      if (window.isFinal) {
+        this.tornFrom = this.#holeFrom;
+        this.position = this.#holeFrom;
+      }
+      return false;
+    }
+    this.#searchedTo = -1;
+    const from0 = this.#holeFrom;
+    const zeros = zeroRun(window, from0, next) >= (next - from0) * 0.9;
+    this.samples.addHole({ from: from0, to: next, samplesBefore: this.samples.count, zeros });
+    for (const lane of this.#lanes) lane.clocks.equalise();
+    this.position = next;
+    return true;
+  }
+
+  #closeHole(): void {
+    this.#holeFrom = -1;
+  }
+}
+
+/** True when the last bytes of a sample are zeros: it was cut off by a hole. */
+function endsInZeros(window: ScanWindow, at: number, length: number): boolean {
+  window.cover(at, length);
+  const from = Math.max(at, at + length - 32);
+  for (let place = from; place < at + length; place += 1) {
+    if (window.byte(place) !== 0) return false;
+  }
+  return true;
+}

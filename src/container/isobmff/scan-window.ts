@@ -1,0 +1,103 @@
+/**
+ * The bytes a scan looks at: a window that moves along a source and grows for long samples.
+ */
+import type { ByteSource } from '../bytes.ts';
+import { needsMore, type SampleCodec } from '../codec/codec.ts';
+
+const blockSize = 2 * 1024 * 1024;
+// A sample that ends this far before the window's end is measured without reading on.
+const margin = 256 * 1024;
+
+export class ScanWindow {
+  /** Offset of the first byte of `bytes` in the source. */
+  start: number;
+  bytes: Uint8Array = new Uint8Array(0);
+  /** Where the scan has to stop. */
+  readonly to: number;
+  /** What is at `to` is the end for good, and not only of what was written so far. */
+  readonly isFinal: boolean;
+  readonly #source: ByteSource;
+
+  constructor(source: ByteSource, from: number, to: number, isFinal: boolean) {
+    this.#source = source;
+    this.start = from;
+    this.to = Math.min(to, source.size);
+    this.isFinal = isFinal;
+  }
+
+  /** Offset of the byte after the window. */
+  get end(): number {
+    return this.start + this.bytes.length;
+  }
+
+  /** True when the window reaches the end of the media, for good. */
+  get atEnd(): boolean {
+    return this.isFinal && this.end >= this.to;
+  }
+
+  /** Sees to it that the window holds `length` bytes from `at`, as far as there are any. */
+  cover(at: number, length = margin): void {
+    if (at >= this.start && (at + length <= this.end || this.end >= this.to) && at <= this.end)
+      return;
+    const want = Math.min(Math.max(blockSize, length + margin), Math.max(0, this.to - at));
+    this.bytes = this.#source.read(at, want);
+    this.start = at;
+  }
+
+  /** Byte at an offset of the source; 0 outside the window. */
+  byte(at: number): number {
+    return this.bytes[at - this.start] ?? 0;
+  }
+
+  /** The four-byte number at an offset of the source. */
+  u32(at: number): number {
+    const index = at - this.start;
+    const { bytes } = this;
+    return (
+      (((bytes[index] ?? 0) << 24) |
+        ((bytes[index + 1] ?? 0) << 16) |
+        ((bytes[index + 2] ?? 0) << 8) |
+        (bytes[index + 3] ?? 0)) >>>
+      0
+    );
+  }
+
+  /**
+   * Measures a sample, reading on when it is longer than the window.
+   *
+   * @returns as {@link SampleCodec.measure}; `needsMore` means the media ends inside the sample
+   */
+  measure(codec: SampleCodec, at: number): number {
+    this.cover(at);
+    for (;;) {
+      const end = this.bytes.length;
+      const length = codec.measure(this.bytes, at - this.start, end, this.atEnd);
+      if (length !== needsMore || this.end >= this.to) return length;
+      const held = this.end - at;
+      const most = codec.maxSampleBytes + 64 * 1024;
+      if (held >= most) return needsMore;
+      this.cover(at, Math.min(most, Math.max(held * 2, codec.last.wanted + 64)));
+      if (this.end - at <= held) return needsMore;
+    }
+  }
+
+  isStart(codec: SampleCodec, at: number): boolean {
+    if (at < this.start || at + 64 > this.end) this.cover(at, 4096);
+    return codec.isStart(this.bytes, at - this.start, this.bytes.length);
+  }
+
+  /** Offset of the first byte at or behind `at` that is not zero; `to` when all are. */
+  nonZeroFrom(at: number): number {
+    let place = at;
+    while (place < this.to) {
+      this.cover(place, 1);
+      const { bytes } = this;
+      let index = place - this.start;
+      while (index < bytes.length && bytes[index] === 0) index += 1;
+      if (index < bytes.length) return this.start + index;
+      place = this.end;
+      if (bytes.length === 0) break;
+    }
+    return this.to;
+  }
+}

@@ -1,0 +1,269 @@
+/**
+ * Times for samples that were found without an index: sound by counting, pictures by the sound.
+ *
+ * Composition offsets come from the bitstream's display order, edit lists are rebuilt for priming and
+ * reordering, and no time is ever borrowed from the reference but where a track begins.
+ */
+
+import { editsFor } from './edits.ts';
+import { type FoundSamples, foundFlags } from './found-samples.ts';
+import type { Lane } from './lanes.ts';
+import type { MediaModel, TrackModel } from './media-model.ts';
+import type { OutputTrack } from './movie-writer.ts';
+import { compositionOffsets, displayRanks } from './picture-order.ts';
+import { type PictureBounds, type PictureTimes, pictureTimes } from './picture-times.ts';
+import { SampleColumns } from './sample-columns.ts';
+
+export interface TimedMedia {
+  readonly tracks: readonly OutputTrack[];
+  readonly timescale: number;
+  /** Seconds that holes took, together. */
+  readonly lostSeconds: number;
+  /** How the pictures were timed, for the report; null without pictures. */
+  readonly method: PictureTimes['method'] | null;
+}
+
+/** Gives every sample its time. Tracks without samples are left out. */
+export function timeSamples(
+  found: FoundSamples,
+  model: MediaModel,
+  lanes: readonly Lane[],
+): TimedMedia {
+  const timescale = Math.max(1000, ...model.tracks.map((track) => track.layout.timescale));
+  const lead = leadTrack(found, model);
+  const clock = soundClock(found, model, lanes, lead);
+  let method: PictureTimes['method'] | null = null;
+  const tracks: OutputTrack[] = [];
+  const counts = found.perTrack(model.tracks.length);
+  model.tracks.forEach((track, place) => {
+    if ((counts[place] ?? 0) === 0) return;
+    if (track.layout.entry.kind === 'video') {
+      const bounds = boundsOf(found, place, clock, lead >= 0);
+      const frameRate = lanes.find((lane) => lane.tracks.includes(place))?.codec.frameRate ?? 0;
+      const times = pictureTimes(bounds, track, frameRate);
+      method ??= times.method;
+      tracks.push(pictureTrack(found, track, place, times, timescale));
+    } else tracks.push(soundTrack(found, track, place, clock, timescale));
+  });
+  const ids = new Set(tracks.map((track) => track.layout.id));
+  return {
+    tracks: tracks.map((track) => withoutLostReferences(track, ids)),
+    timescale,
+    lostSeconds: clock.lost.reduce((sum, seconds) => sum + seconds, 0),
+    method,
+  };
+}
+
+/** The sound whose clock tells the time of the pictures: that with most samples; -1 without sound. */
+function leadTrack(found: FoundSamples, model: MediaModel): number {
+  let lead = -1;
+  let most = 0;
+  found.perTrack(model.tracks.length).forEach((count, place) => {
+    if (model.tracks[place]?.layout.entry.kind !== 'audio' || count <= most) return;
+    [lead, most] = [place, count];
+  });
+  return lead;
+}
+
+interface SoundClock {
+  /** Seconds of the movie at each sample of sound, by its number among all found; NaN for others. */
+  readonly lead: number;
+  /** Number among all found, and time, of each sample of the leading sound. */
+  readonly numbers: Int32Array;
+  readonly times: Float64Array;
+  readonly endTime: number;
+  /** Ticks per second of each sound track. */
+  readonly rates: readonly number[];
+  /** Extra seconds before the sample with this number, by track: what a hole took. */
+  readonly gaps: ReadonlyMap<number, number>;
+  /** Seconds lost in each hole. */
+  readonly lost: readonly number[];
+  /** Hole each found sample lies behind, as boundaries: number of the first sample behind hole n. */
+  readonly borders: readonly number[];
+}
+
+function soundClock(
+  found: FoundSamples,
+  model: MediaModel,
+  lanes: readonly Lane[],
+  lead: number,
+): SoundClock {
+  const rates = model.tracks.map(
+    (_, place) => lanes.find((lane) => lane.tracks.includes(place))?.codec.rate ?? 0,
+  );
+  const isSound = model.tracks.map((track) => track.layout.entry.kind === 'audio');
+  const clocks = model.tracks.map((track) => track.delayed - track.skipped);
+  const count = lead < 0 ? 0 : (found.perTrack(model.tracks.length)[lead] ?? 0);
+  const numbers = new Int32Array(count);
+  const times = new Float64Array(count);
+  const gaps = new Map<number, number>();
+  const borders = found.holes.map((hole) => hole.samplesBefore);
+  const lost = lostSeconds(found, model, rates);
+  const pending = new Map<number, number>();
+  let hole = 0;
+  let leading = 0;
+  for (let number = 0; number < found.count; number += 1) {
+    while (hole < borders.length && (borders[hole] ?? 0) <= number) {
+      const sound = clocks.filter((_, place) => isSound[place] && (rates[place] ?? 0) > 0);
+      const next = Math.max(0, ...sound) + (lost[hole] ?? 0);
+      clocks.forEach((time, place) => {
+        if (isSound[place]) pending.set(place, (pending.get(place) ?? 0) + next - time);
+        if (isSound[place]) clocks[place] = next;
+      });
+      hole += 1;
+    }
+    const track = found.track[number] ?? 0;
+    if (!isSound[track]) continue;
+    const gap = pending.get(track);
+    if (gap !== undefined) {
+      gaps.set(number, gap);
+      pending.delete(track);
+    }
+    const time = clocks[track] ?? 0;
+    if (track === lead) {
+      numbers[leading] = number;
+      times[leading] = time;
+      leading += 1;
+    }
+    clocks[track] = time + (found.order[number] ?? 0) / Math.max(1, rates[track] ?? 1);
+  }
+  return { lead, numbers, times, endTime: clocks[lead] ?? 0, rates, gaps, lost, borders };
+}
+
+/** Seconds each hole took: its bytes by the mean rate of the file. */
+function lostSeconds(found: FoundSamples, model: MediaModel, rates: readonly number[]): number[] {
+  if (found.holes.length === 0) return [];
+  let bytes = 0;
+  const seconds = model.tracks.map(() => 0);
+  for (let number = 0; number < found.count; number += 1) {
+    bytes += found.size[number] ?? 0;
+    const track = found.track[number] ?? 0;
+    const model0 = model.tracks[track];
+    const step =
+      model0?.layout.entry.kind === 'audio'
+        ? (found.order[number] ?? 0) / Math.max(1, rates[track] ?? 1)
+        : (model0?.usualDuration ?? 0) / (model0?.layout.timescale ?? 1);
+    seconds[track] = (seconds[track] ?? 0) + step;
+  }
+  const length = Math.max(...seconds);
+  if (bytes === 0 || length === 0) return found.holes.map(() => 0);
+  return found.holes.map((hole) => ((hole.to - hole.from) * length) / bytes);
+}
+
+function boundsOf(
+  found: FoundSamples,
+  track: number,
+  clock: SoundClock,
+  hasSound: boolean,
+): PictureBounds {
+  const count = found.perTrack(track + 1)[track] ?? 0;
+  const before = new Float64Array(count).fill(Number.NEGATIVE_INFINITY);
+  const behind = new Float64Array(count).fill(Number.POSITIVE_INFINITY);
+  const stretch = new Uint16Array(count);
+  let place = 0;
+  let sound = 0;
+  let hole = 0;
+  for (let number = 0; number < found.count; number += 1) {
+    while (hole < clock.borders.length && (clock.borders[hole] ?? 0) <= number) hole += 1;
+    while (sound < clock.numbers.length && (clock.numbers[sound] ?? 0) < number) sound += 1;
+    if (found.track[number] !== track) continue;
+    stretch[place] = hole;
+    if (hasSound) {
+      // Only sounds of the same stretch bound a picture: a hole is a jump of unknown length.
+      const from = hole > 0 ? (clock.borders[hole - 1] ?? 0) : 0;
+      const to = clock.borders[hole] ?? Number.POSITIVE_INFINITY;
+      if (sound > 0 && (clock.numbers[sound - 1] ?? -1) >= from) {
+        before[place] = clock.times[sound - 1] ?? 0;
+      }
+      if (sound < clock.numbers.length && (clock.numbers[sound] ?? 0) < to) {
+        behind[place] = clock.times[sound] ?? 0;
+      }
+    }
+    place += 1;
+  }
+  return { count, before, behind, stretch, lost: clock.lost };
+}
+
+function pictureTrack(
+  found: FoundSamples,
+  model: TrackModel,
+  track: number,
+  times: PictureTimes,
+  movieTimescale: number,
+): OutputTrack {
+  const count = times.ticks.length;
+  const order = new Int32Array(count);
+  const starts = new Uint8Array(count);
+  const cuts = new Uint8Array(count);
+  const samples = new SampleColumns(count);
+  let place = 0;
+  for (let number = 0; number < found.count; number += 1) {
+    if (found.track[number] !== track) continue;
+    const flags = found.flags[number] ?? 0;
+    order[place] = found.order[number] ?? 0;
+    starts[place] = flags & (foundFlags.epochStart | foundFlags.afterHole) ? 1 : 0;
+    cuts[place] = flags & foundFlags.afterHole ? 1 : 0;
+    const next = times.ticks[place + 1] ?? (times.ticks[place] ?? 0) + times.usual;
+    const duration = next - (times.ticks[place] ?? 0);
+    const isSync = (flags & foundFlags.sync) !== 0;
+    samples.push(found.offset[number] ?? 0, found.size[number] ?? 0, duration, 0, isSync);
+    place += 1;
+  }
+  const ranks = displayRanks(order, starts, cuts);
+  const atLeast = Math.round(model.reordering * times.timescale);
+  const { shifts, delay } = compositionOffsets(times.ticks, ranks, times.usual, atLeast);
+  samples.shift.set(shifts);
+  const shown = { skipped: delay, delayed: times.shownFrom, timescale: times.timescale };
+  const isPlain = !model.hasEdits && Math.abs(times.shownFrom - delay / times.timescale) < 0.0005;
+  return {
+    layout: { ...model.layout, timescale: times.timescale },
+    samples,
+    edits: isPlain ? [] : editsFor(samples.ticks() + delay, shown, movieTimescale),
+  };
+}
+
+function soundTrack(
+  found: FoundSamples,
+  model: TrackModel,
+  track: number,
+  clock: SoundClock,
+  movieTimescale: number,
+): OutputTrack {
+  const { timescale } = model.layout;
+  const rate = clock.rates[track] ?? timescale;
+  const samples = new SampleColumns();
+  let sounded = 0;
+  let ticks = 0;
+  for (let number = 0; number < found.count; number += 1) {
+    if (found.track[number] !== track) continue;
+    const gap = clock.gaps.get(number) ?? 0;
+    if (gap > 0 && samples.count > 0) {
+      const last = samples.count - 1;
+      const pause = Math.round(gap * timescale);
+      samples.duration[last] = (samples.duration[last] ?? 0) + pause;
+    }
+    sounded += found.order[number] ?? 0;
+    // Rounded from the sum, so that a timescale other than the rate does not drift.
+    const end =
+      rate === timescale ? sounded : Math.round((sounded * timescale) / Math.max(1, rate));
+    samples.push(found.offset[number] ?? 0, found.size[number] ?? 0, end - ticks, 0, true);
+    ticks = end;
+  }
+  const start = {
+    skipped: Math.round(model.skipped * timescale),
+    delayed: model.delayed,
+    timescale,
+  };
+  const edits = model.hasEdits ? editsFor(samples.ticks(), start, movieTimescale) : [];
+  return { layout: model.layout, samples, edits };
+}
+
+function withoutLostReferences(track: OutputTrack, ids: ReadonlySet<number>): OutputTrack {
+  const { references } = track.layout;
+  const view = new DataView(references.buffer, references.byteOffset, references.length);
+  for (let at = 16; at + 4 <= references.length; at += 4) {
+    if (ids.has(view.getUint32(at))) continue;
+    return { ...track, layout: { ...track.layout, references: new Uint8Array(0) } };
+  }
+  return track;
+}
