@@ -42,6 +42,11 @@ export interface TrialResult {
 }
 
 export interface DiagnoseContext {
+  /**
+   * Count every sample and find every hole, even when that means reading the whole file. Without it
+   * a large file is judged by its head and tail, and `samples` may be null.
+   */
+  readonly thorough?: boolean;
   readonly progress?: Progress;
 }
 

@@ -1,0 +1,84 @@
+/**
+ * Blocks (RFC 9559 §10): track, time relative to the cluster, flags, and how many frames are laced.
+ */
+import type { Window } from '../window.ts';
+import { type Element, elementAt, ids, uintOf } from './ebml.ts';
+
+export interface BlockFacts {
+  readonly track: number;
+  /** Ticks from the cluster's timestamp, -32768 to 32767. */
+  readonly relative: number;
+  readonly isKey: boolean;
+  readonly frames: number;
+  /** Ticks the block lasts, where it says so; 0 otherwise. */
+  readonly duration: number;
+}
+
+/** No frame is longer: 256 MiB is a second of uncompressed 4K. */
+const longestBlock = 256 * 1024 * 1024;
+
+/** Reads a simple block or a block group; null when it cannot be one. */
+export function readBlock(window: Window, child: Element): BlockFacts | null {
+  if (child.size < 4 || child.size > longestBlock) return null;
+  if (child.id === ids.SimpleBlock) {
+    const flags = window.u8(child.body + trackLength(window, child.body) + 2);
+    // Three bits of the flags are reserved (§10.2).
+    if ((flags & 0x70) !== 0) return null;
+    return facts(window, child.body, child.size, (flags & 0x80) !== 0, 0);
+  }
+  return child.id === ids.BlockGroup ? readGroup(window, child) : null;
+}
+
+function readGroup(window: Window, group: Element): BlockFacts | null {
+  let block: Element | null = null;
+  let isKey = true;
+  let duration = 0;
+  for (const child of childrenBefore(window, group, group.body + group.size)) {
+    if (child.id === ids.Block) block = child;
+    if (child.id === ids.ReferenceBlock) isKey = false;
+    if (child.id === ids.BlockDuration) duration = uintOf(window, child);
+  }
+  return block && block.size >= 4 ? facts(window, block.body, block.size, isKey, duration) : null;
+}
+
+/** The children of a group that end at or before `reach`, at most 64 of them. */
+export function childrenBefore(
+  window: Window,
+  group: Element,
+  reach: number,
+): (Element & { readonly end: number })[] {
+  const children: (Element & { readonly end: number })[] = [];
+  let at = group.body;
+  while (at < reach && children.length < 64) {
+    const child = elementAt(window, at);
+    if (!child || child.size < 0 || child.body + child.size > reach) break;
+    if (children.length === 0 && child.id !== ids.Block && child.id !== ids.Crc32) break;
+    at = child.body + child.size;
+    children.push({ ...child, end: at });
+  }
+  return children;
+}
+
+function trackLength(window: Window, at: number): number {
+  return Math.clz32(window.u8(at)) - 23;
+}
+
+function facts(
+  window: Window,
+  at: number,
+  size: number,
+  isKey: boolean,
+  duration: number,
+): BlockFacts | null {
+  const length = trackLength(window, at);
+  if (length < 1 || length > 2 || size < length + 3) return null;
+  const lead = window.u8(at) & (0xff >> length);
+  const track = length === 1 ? lead : lead * 256 + window.u8(at + 1);
+  const time = window.u16(at + length);
+  const flags = window.u8(at + length + 2);
+  if (time < 0 || flags < 0) return null;
+  const isLaced = (flags & 0x06) !== 0;
+  if (isLaced && size < length + 4) return null;
+  const frames = isLaced ? window.u8(at + length + 3) + 1 : 1;
+  return { track, relative: time > 32767 ? time - 65536 : time, isKey, frames, duration };
+}

@@ -1,0 +1,50 @@
+/**
+ * What the blocks of one track say of its length: how many frames, from when to when.
+ */
+import type { TrackKind } from '../diagnosis.ts';
+import type { MatroskaTrack } from './head.ts';
+
+export class TrackClock {
+  readonly kind: TrackKind;
+  frames = 0;
+  #first = Number.POSITIVE_INFINITY;
+  #last = Number.NEGATIVE_INFINITY;
+  #end = 0;
+  /** Ticks between the last two blocks in time: how long a frame lasts where nothing else says. */
+  #step = 0;
+  readonly #frameTicks: number;
+
+  constructor(track: MatroskaTrack, scale: number) {
+    this.kind = track.kind;
+    this.#frameTicks = track.defaultDuration / scale;
+  }
+
+  /** Time of the block shown last, in ticks; undefined before the first. */
+  get last(): number | undefined {
+    return Number.isFinite(this.#last) ? this.#last : undefined;
+  }
+
+  get first(): number {
+    return Number.isFinite(this.#first) ? this.#first : 0;
+  }
+
+  /** When the last frame stops being shown, in ticks; 0 for a track without frames. */
+  get end(): number {
+    return this.frames === 0 ? 0 : this.#end;
+  }
+
+  /** A block of `frames` frames at `time`; `duration` in ticks, or 0 where it does not say. */
+  tick(time: number, frames: number, duration: number): void {
+    if (this.frames > 0 && time > this.#last) this.#step = time - this.#last;
+    this.frames += frames;
+    this.#first = Math.min(this.#first, time);
+    this.#last = Math.max(this.#last, time);
+    const lasts = duration || this.#frameTicks * frames || this.#step;
+    this.#end = Math.max(this.#end, time + lasts);
+  }
+
+  /** Forgets frames that turned out to be damaged. Their time stays: it is a gap. */
+  takeBack(frames: number): void {
+    this.frames -= frames;
+  }
+}
