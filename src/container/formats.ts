@@ -5,19 +5,11 @@ import { aiff } from './aiff/aiff.ts';
 import type { ByteSource } from './bytes.ts';
 import { type Diagnosis, foreign } from './diagnosis.ts';
 import { type ContainerFormat, type DiagnoseContext, headLength } from './format.ts';
-
-<<<<<<< HEAD
-
 import { isobmff } from './isobmff/isobmff.ts';
-
-export const formats: readonly ContainerFormat[] = [isobmff];
-=======
-
 import { matroska } from './matroska/matroska.ts';
 import { wav } from './riff/wav.ts';
 
-export const formats: readonly ContainerFormat[] = [matroska, wav, aiff];
->>>>>>> 981dd5a (container: Matroska, WAV and AIFF to their last complete packet)
+export const formats: readonly ContainerFormat[] = [isobmff, matroska, wav, aiff];
 
 /** The format a file is of, judged by its first bytes; null when it is none. */
 export function recogniseFormat(source: ByteSource): ContainerFormat | null {
