@@ -5,7 +5,7 @@
  * say here. A look is one folder or one file, synchronous and short, so that the caller decides how
  * many it takes before giving the event loop back.
  */
-import { type BigIntStats, lstatSync, readdirSync } from 'node:fs';
+import { type Dirent, lstatSync, readdirSync, type Stats } from 'node:fs';
 import { join } from 'node:path';
 
 /** A regular file as it stood at one moment. */
@@ -44,17 +44,18 @@ export function noDifference(): Difference {
   return { sighted: [], gone: [], newFolders: [], lostFolders: [], problems: [] };
 }
 
+/** What is kept of each file: there may be 100,000, so numbers only. */
 interface FileMark {
-  device: string;
-  inode: string;
+  inode: number | string;
   size: number;
-  modifiedNs: bigint;
+  modified: number;
 }
 
 interface FolderMark {
-  identity: string;
+  readonly device: string;
+  readonly inode: number | string;
   /** Of the folder itself: changes when a name is added, removed or renamed in it. */
-  modifiedNs: bigint;
+  modified: number;
   readonly files: Map<string, FileMark>;
   readonly folders: Set<string>;
 }
@@ -98,8 +99,8 @@ export class FolderTree {
     const mark = this.#markOf(folder, stats, into);
     if (!mark) return;
     // Taken before listing: a name added meanwhile shows as a change at the next look.
-    mark.modifiedNs = stats.mtimeNs;
-    let entries: import('node:fs').Dirent[];
+    mark.modified = stats.mtimeMs;
+    let entries: Dirent[];
     try {
       entries = readdirSync(folder, { withFileTypes: true });
     } catch (error) {
@@ -128,7 +129,7 @@ export class FolderTree {
   lookIfChanged(folder: string, at: number, into: Difference): void {
     const stats = statOf(folder);
     const mark = this.#folders.get(folder);
-    if (!mark || !stats?.isDirectory() || stats.mtimeNs !== mark.modifiedNs) {
+    if (!mark || !stats?.isDirectory() || stats.mtimeMs !== mark.modified) {
       this.lookAtFolder(folder, at, into);
     }
   }
@@ -153,10 +154,11 @@ export class FolderTree {
     this.#lose(this.root, into);
   }
 
-  #markOf(folder: string, stats: BigIntStats, into: Difference): FolderMark | null {
-    const identity = `${stats.dev}:${stats.ino}`;
+  #markOf(folder: string, stats: Stats, into: Difference): FolderMark | null {
     const known = this.#folders.get(folder);
-    if (known?.identity === identity) return known;
+    const device = String(stats.dev);
+    const inode = inodeOf(folder, stats);
+    if (known?.inode === inode && known.device === device) return known;
     if (known) this.#lose(folder, into);
     if (this.#folders.size >= mostFolders) {
       into.problems.push(
@@ -164,7 +166,7 @@ export class FolderTree {
       );
       return null;
     }
-    const mark = { identity, modifiedNs: 0n, files: new Map(), folders: new Set<string>() };
+    const mark = { device, inode, modified: 0, files: new Map(), folders: new Set<string>() };
     this.#folders.set(folder, mark);
     return mark;
   }
@@ -186,7 +188,7 @@ export class FolderTree {
     mark: FolderMark,
     at: number,
     into: Difference,
-    known?: BigIntStats,
+    known?: Stats,
   ): void {
     const path = join(folder, name);
     const stats = known ?? statOf(path);
@@ -195,26 +197,16 @@ export class FolderTree {
       return;
     }
     if (!stats.isFile()) return;
-    const size = Number(stats.size);
+    const { size, mtimeMs: modified, birthtimeMs: born } = stats;
     const file = mark.files.get(name);
-    const inode = String(stats.ino);
-    if (file && file.inode === inode && file.size === size && file.modifiedNs === stats.mtimeNs) {
-      return;
-    }
-    const device = String(stats.dev);
+    const inode = inodeOf(path, stats);
+    if (file && file.inode === inode && file.size === size && file.modified === modified) return;
+    const { device } = mark;
     // Another file under the same name: the first one is gone, even though its name is not.
-    if (file && file.inode !== inode) into.gone.push({ path, device, inode: file.inode });
+    if (file && file.inode !== inode) into.gone.push({ path, device, inode: String(file.inode) });
     if (!file) this.#fileCount += 1;
-    mark.files.set(name, { device, inode, size, modifiedNs: stats.mtimeNs });
-    into.sighted.push({
-      path,
-      device,
-      inode,
-      size,
-      modified: Number(stats.mtimeNs / 1_000_000n),
-      born: Number(stats.birthtimeNs / 1_000_000n),
-      at,
-    });
+    mark.files.set(name, { inode, size, modified });
+    into.sighted.push({ path, device, inode: String(inode), size, modified, born, at });
   }
 
   #forgetFile(folder: string, name: string, mark: FolderMark, into: Difference): void {
@@ -222,7 +214,7 @@ export class FolderTree {
     if (!file) return;
     mark.files.delete(name);
     this.#fileCount -= 1;
-    into.gone.push({ path: join(folder, name), device: file.device, inode: file.inode });
+    into.gone.push({ path: join(folder, name), device: mark.device, inode: String(file.inode) });
   }
 
   #lose(folder: string, into: Difference): void {
@@ -241,10 +233,20 @@ function isHidden(name: string): boolean {
 }
 
 /** null for what is not there, or may not be seen: both mean that nothing is known of it. */
-function statOf(path: string): BigIntStats | null {
+function statOf(path: string): Stats | null {
   try {
-    return lstatSync(path, { bigint: true, throwIfNoEntry: false }) ?? null;
+    return lstatSync(path, { throwIfNoEntry: false }) ?? null;
   } catch {
     return null;
+  }
+}
+
+/** Inodes beyond 2^53 (ReFS, some overlays) do not fit a number: they are asked for as text. */
+function inodeOf(path: string, stats: Stats): number | string {
+  if (Number.isSafeInteger(stats.ino)) return stats.ino;
+  try {
+    return String(lstatSync(path, { bigint: true }).ino);
+  } catch {
+    return String(stats.ino);
   }
 }

@@ -3,7 +3,7 @@
  *
  * Hints from the system say where to look (folder-hints.ts), looking says what is there
  * (folder-tree.ts). Because hints get lost, files that lately grew are looked at every second, and
- * the folders are swept after every burst and every few minutes. Roots that vanish and come back,
+ * the folders are swept after every burst and every half hour. Roots that vanish and come back,
  * network shares and an exhausted inotify table are polled.
  */
 import { type Dirent, readdirSync, realpathSync, statfsSync, statSync } from 'node:fs';
@@ -43,7 +43,7 @@ export interface WatcherOptions {
   readonly clock?: Clock;
   /** How often roots, active files and polled folders are looked at, in ms. Default 1,000. */
   readonly pollMs?: number;
-  /** How often all folders are swept for what the system did not tell, in ms. Default 10 minutes. */
+  /** How often all folders are swept for what the system did not tell, in ms. Default 30 minutes. */
   readonly sweepMs?: number;
 }
 
@@ -51,7 +51,7 @@ export interface FolderWatcher {
   /** Resolves when everything in the tree has been reported. A missing root is waited for. */
   add(root: string): Promise<void>;
   remove(root: string): Promise<void>;
-  /** Looks at every folder whose names changed. Resolves when done. */
+  /** Looks at every file again. Resolves when done. */
   sweep(): Promise<void>;
   roots(): RootState[];
   close(): Promise<void>;
@@ -63,7 +63,7 @@ const ordinaryFiles = 2_000;
 /** A file is not reported more often than this while it grows, in ms. */
 const sightingGapMs = 200;
 /** A file that has not changed for this long is no longer looked at every second, in ms. */
-const activeForMs = 60_000;
+const activeForMs = 15_000;
 /** More hints than this between two polls may mean that others were lost. */
 const burst = 500;
 /** Work is done in slices of this length so that the event loop stays free, in ms. */
@@ -86,7 +86,7 @@ class Watcher implements FolderWatcher {
   #polling = false;
 
   constructor(options: WatcherOptions) {
-    this.#options = { clock: systemClock, pollMs: 1_000, sweepMs: 600_000, ...options };
+    this.#options = { clock: systemClock, pollMs: 1_000, sweepMs: 1_800_000, ...options };
     this.#sweptAt = this.#options.clock.elapsed();
     this.#timer = setInterval(() => void this.#poll(), this.#options.pollMs);
     this.#timer.unref();
@@ -190,7 +190,7 @@ class WatchedRoot {
     await this.#changeHintsIfOutgrown();
     const at = this.#options.clock.now();
     await this.#inSlices([...this.#tree.folderPaths()], (folder, difference) =>
-      this.#tree.lookIfChanged(folder, at, difference),
+      this.#tree.lookAtFolder(folder, at, difference),
     );
   }
 
