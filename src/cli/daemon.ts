@@ -97,12 +97,9 @@ async function down(frame: Frame): Promise<void> {
 
 /** Waits for the process to be gone, so that whoever comes next finds the data folder free. */
 async function untilGone(pid: number): Promise<void> {
+  const { isRunning } = await import('../system/process-alive.ts');
   for (let waited = 0; waited < 5_000; waited += 20) {
-    try {
-      process.kill(pid, 0);
-    } catch {
-      return; // gone
-    }
+    if (!isRunning(pid)) return;
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
   throw new RoomtapeError('failed', `The daemon (process ${pid}) does not end.`, {
