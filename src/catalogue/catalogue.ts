@@ -10,7 +10,7 @@ import { RoomtapeError } from '../errors.ts';
 import { backUp, backUpNow } from './backup.ts';
 import { type Database, openDatabase } from './driver.ts';
 import { FolderTable } from './folder-table.ts';
-import { type ChainHash, Journal } from './journal.ts';
+import { Journal } from './journal.ts';
 import { migrate, readMigrations } from './migrate.ts';
 import { ProfileTable } from './profile-table.ts';
 import { RecordingTable } from './recording-table.ts';
@@ -23,7 +23,6 @@ export interface CatalogueOptions {
   readonly backups: string;
   /** Id of this machine's data folder if the file is new. */
   readonly newMachineId: string;
-  readonly chainHash: ChainHash;
   /** ms since 1970. */
   readonly now: number;
 }
@@ -88,7 +87,7 @@ function build(database: Database.Database, options: CatalogueOptions): Catalogu
   assertDurable(database);
 
   const machine = String(meta('machine'));
-  const journal = new Journal(database, machine, options.chainHash);
+  const journal = new Journal(database, machine);
   const recordings = new RecordingTable(database, journal);
   const takes = new TakeTable(database, journal, (ids, searchable) =>
     recordings.refresh(ids, searchable),

@@ -1,9 +1,9 @@
 /**
  * The journal: what happened, in order, each entry sealed by the hash of all before it.
  *
- * Entries are never changed and never removed. How an entry is hashed is the session's business
- * (audit) and is handed in.
+ * Entries are never changed and never removed. How an entry is hashed is the audit's business.
  */
+import { chainHash, genesis } from '../session/audit.ts';
 import type { Database } from './driver.ts';
 
 /** Something that happened, before it has a place in the journal. */
@@ -24,12 +24,11 @@ export interface JournalEntry extends JournalFact {
 }
 
 export interface SealedEntry extends JournalEntry {
-  /** SHA-256 in hex. */
+  /** The body as it is stored and hashed: JSON on one line. */
+  readonly text: string;
+  /** SHA-256 in hex, over this entry and the hash before. */
   readonly hash: string;
 }
-
-/** The hash of an entry, from the hash of the one before (hex; 64 zeros before the first). */
-export type ChainHash = (previous: string, entry: JournalEntry) => string;
 
 export interface JournalQuery {
   /** Entries after this seq; 0 from the beginning. */
@@ -53,14 +52,11 @@ interface JournalRow {
   readonly hash: Buffer;
 }
 
-const noHash = '0'.repeat(64);
-
 const columns = `seq, machines.id AS machine, at, type, session, body, hash
   FROM journal JOIN machines ON machines.row = journal.machine`;
 
 export class Journal {
   readonly #machine: string;
-  readonly #chainHash: ChainHash;
   readonly #machineRow: number;
   readonly #insert;
   readonly #after;
@@ -68,9 +64,8 @@ export class Journal {
   readonly #last;
   #head: JournalHead;
 
-  constructor(database: Database.Database, machine: string, chainHash: ChainHash) {
+  constructor(database: Database.Database, machine: string) {
     this.#machine = machine;
-    this.#chainHash = chainHash;
     database.prepare('INSERT OR IGNORE INTO machines (id) VALUES (?)').run(machine);
     this.#machineRow =
       database
@@ -102,27 +97,14 @@ export class Journal {
   /** Adds facts in their order; call it inside a transaction. Returns the new head. */
   append(facts: readonly JournalFact[]): JournalHead {
     for (const fact of facts) {
+      const { type, session } = fact;
       const body = JSON.stringify(fact.body);
-      // What is hashed is what will be read back: JSON drops what it cannot carry.
-      const entry: JournalEntry = {
-        machine: this.#machine,
-        seq: this.#head.seq + 1,
-        at: Math.round(fact.at),
-        type: fact.type,
-        session: fact.session,
-        body: JSON.parse(body),
-      };
-      const hash = this.#chainHash(this.#head.hash, entry);
-      this.#insert.run(
-        entry.seq,
-        this.#machineRow,
-        entry.at,
-        entry.type,
-        entry.session,
-        body,
-        Buffer.from(hash, 'hex'),
-      );
-      this.#head = { seq: entry.seq, hash };
+      const seq = this.#head.seq + 1;
+      const at = Math.round(fact.at);
+      const hash = chainHash(this.#head.hash, { seq, at, type, body });
+      const sealed = Buffer.from(hash, 'hex');
+      this.#insert.run(seq, this.#machineRow, at, type, session, body, sealed);
+      this.#head = { seq, hash };
     }
     return this.#head;
   }
@@ -135,6 +117,7 @@ export class Journal {
     return rows.map((row) => ({
       ...row,
       body: JSON.parse(row.body) as unknown,
+      text: row.body,
       hash: row.hash.toString('hex'),
     }));
   }
@@ -157,6 +140,6 @@ export class Journal {
 
   #readHead(): JournalHead {
     const row = this.#last.get();
-    return row ? { seq: row.seq, hash: row.hash.toString('hex') } : { seq: 0, hash: noHash };
+    return row ? { seq: row.seq, hash: row.hash.toString('hex') } : { seq: 0, hash: genesis };
   }
 }

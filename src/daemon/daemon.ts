@@ -19,7 +19,6 @@ import { version } from '../system/version.ts';
 import type { DaemonContext } from './area.ts';
 import { openAreas } from './areas.ts';
 import { EventHub } from './event-hub.ts';
-import { sealEntry } from './journal-seal.ts';
 import { ListeningSocket } from './listening-socket.ts';
 
 export interface DaemonOptions {
@@ -55,7 +54,6 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
       path: paths.catalogue,
       backups: paths.backups,
       newMachineId: randomUUID(),
-      chainHash: sealEntry,
       now: systemClock.now(),
     });
     try {
