@@ -64,6 +64,28 @@ export class BitReader {
     this.position = (this.position + 7) & ~7;
   }
 
+  /**
+   * Skips Rice codes: a run of zeros ended by a one, then `parameter` bits. False when the bits end
+   * before they do.
+   */
+  skipRice(count: number, parameter: number): boolean {
+    let position = this.position;
+    for (let left = count; left > 0; left--) {
+      let byte = ((this.bytes[position >> 3] ?? 0) << (position & 7)) & 255;
+      while (byte === 0) {
+        position = (position & ~7) + 8;
+        if (position >= this.limit) {
+          this.position = this.limit + 1;
+          return false;
+        }
+        byte = this.bytes[position >> 3] ?? 0;
+      }
+      position += Math.clz32(byte) - 24 + 1 + parameter;
+    }
+    this.position = position;
+    return position <= this.limit;
+  }
+
   /** ue(v), 0 to 2^32 - 2; a code with more than 32 leading zeros overruns. */
   ue(): number {
     let zeros = 0;

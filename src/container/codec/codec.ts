@@ -22,8 +22,10 @@ export const needsMore = -1;
  *
  * - `fixed`     every sample has `fixedBytes` bytes and any bytes may be one (PCM)
  * - `measured`  the bytes themselves say where the sample ends, and random bytes are refused
- * - `guessed`   the bytes say how a sample begins, not where it ends (Opus, VP8, VP9): `measure`
- *   returns the shortest candidate, use `isStart`, and `splitRun` where the codec has it
+ * - `guessed`   the bytes say how a sample begins, not where it ends (Opus, VP8, VP9): the scanner
+ *   finds the end by what comes next (`isStart`, other tracks) or by `splitRun`, and then calls
+ *   `measure` with `atEnd` and that end, which judges the sample and gives its facts. Without
+ *   `atEnd` a possible start answers `needsMore`
  */
 export type Framing = 'fixed' | 'measured' | 'guessed';
 

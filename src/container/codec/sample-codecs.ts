@@ -2,12 +2,17 @@
  * Which codec a sample entry asks for: the one place that chooses among them.
  */
 import { aacCodec } from './aac.ts';
+import { alacFromConfig } from './alac.ts';
 import { parseAudioConfig, parseElementaryStream } from './audio-config.ts';
 import { av1FromConfig } from './av1.ts';
 import type { SampleCodec } from './codec.ts';
+import { flacFromConfig } from './flac-frame.ts';
 import { h264FromConfig } from './h264.ts';
 import { hevcFromConfig } from './hevc.ts';
+import { ac3Codec, eac3Codec, mp3Codec } from './mpeg-audio.ts';
+import { opusFromConfig } from './opus.ts';
 import { pcmCodec } from './pcm.ts';
+import { mjpegCodec, proresCodec, vp8Codec, vp9Codec } from './pictures.ts';
 import { parseSampleEntry, type SampleEntry } from './sample-entry.ts';
 
 /**
@@ -23,44 +28,62 @@ export function sampleCodec(
 ): SampleCodec | null {
   const parsed = parseSampleEntry(entry, kind);
   if (!parsed) return null;
-  const make = codecs[parsed.fourcc];
-  return make ? make(parsed) : parsed.kind === 'audio' ? pcmCodec(parsed) : null;
+  const make = codecs.get(parsed.fourcc);
+  if (make) return make(parsed);
+  return parsed.kind === 'audio' ? pcmCodec(parsed) : null;
 }
 
 type MakeCodec = (entry: SampleEntry) => SampleCodec | null;
 
-const codecs: Readonly<Record<string, MakeCodec>> = {
-  mp4a: mpegAudio,
-  avc1: advancedVideo,
-  avc2: advancedVideo,
-  avc3: advancedVideo,
-  avc4: advancedVideo,
-  hvc1: highEfficiencyVideo,
-  hev1: highEfficiencyVideo,
-  av01: av1Video,
-};
+const h264 = withBox('avcC', h264FromConfig);
+const hevc = withBox('hvcC', hevcFromConfig);
+const mjpeg: MakeCodec = (entry) => mjpegCodec(entry.width, entry.height);
+const prores: MakeCodec = (entry) => proresCodec(entry.width, entry.height);
+const mp3: MakeCodec = (entry) => mp3Codec(entry.rate, entry.channels);
 
-function advancedVideo(entry: SampleEntry): SampleCodec | null {
-  const avcC = entry.boxes.get('avcC');
-  return avcC ? h264FromConfig(avcC) : null;
+const codecs: ReadonlyMap<string, MakeCodec> = new Map<string, MakeCodec>([
+  ['avc1', h264],
+  ['avc2', h264],
+  ['avc3', h264],
+  ['avc4', h264],
+  ['hvc1', hevc],
+  ['hev1', hevc],
+  ['av01', withBox('av1C', (box, { width, height }) => av1FromConfig(box, width, height))],
+  ['vp08', (entry) => vp8Codec(entry.width, entry.height)],
+  ['vp09', (entry) => vp9Codec(entry.width, entry.height)],
+  ['jpeg', mjpeg],
+  ['mjpa', mjpeg],
+  ['mjpb', mjpeg],
+  ['MJPG', mjpeg],
+  ...['apch', 'apcn', 'apcs', 'apco', 'ap4h', 'ap4x'].map((name) => [name, prores] as const),
+  ['mp4a', mpegAudio],
+  ['.mp3', mp3],
+  ['mp3 ', mp3],
+  ['Opus', withBox('dOps', opusFromConfig)],
+  ['fLaC', withBox('dfLa', flacFromConfig)],
+  ['alac', withBox('alac', alacFromConfig)],
+  ['ac-3', (entry) => ac3Codec(entry.rate, entry.channels)],
+  ['ec-3', (entry) => eac3Codec(entry.rate, entry.channels)],
+]);
+
+function withBox(
+  type: string,
+  make: (box: Uint8Array, entry: SampleEntry) => SampleCodec | null,
+): MakeCodec {
+  return (entry) => {
+    const box = entry.boxes.get(type);
+    return box ? make(box, entry) : null;
+  };
 }
 
-function highEfficiencyVideo(entry: SampleEntry): SampleCodec | null {
-  const hvcC = entry.boxes.get('hvcC');
-  return hvcC ? hevcFromConfig(hvcC) : null;
-}
-
-function av1Video(entry: SampleEntry): SampleCodec | null {
-  const av1C = entry.boxes.get('av1C');
-  return av1C ? av1FromConfig(av1C, entry.width, entry.height) : null;
-}
-
+/** `mp4a`: its object type indication says whether it is AAC or MPEG audio (14496-1 table 5). */
 function mpegAudio(entry: SampleEntry): SampleCodec | null {
   const esds = entry.boxes.get('esds');
   const stream = esds ? parseElementaryStream(esds) : null;
   if (!stream) return null;
-  const isAac =
-    stream.objectType === 0x40 || (stream.objectType >= 0x66 && stream.objectType <= 0x68);
+  const { objectType } = stream;
+  if (objectType === 0x69 || objectType === 0x6b) return mp3Codec(entry.rate, entry.channels);
+  const isAac = objectType === 0x40 || (objectType >= 0x66 && objectType <= 0x68);
   const config = isAac ? parseAudioConfig(stream.setup) : null;
   return config ? aacCodec(config) : null;
 }
