@@ -84,9 +84,7 @@ export function opusFromConfig(dOps: Uint8Array): SampleCodec | null {
 export function opusCodec(channels: number): SampleCodec {
   const streams = Math.max(1, Math.ceil(channels / 2));
   const maxSampleBytes = streams * (6 * longestFrame + 64);
-  // The TOC and size of the packets judged so far guide the search; they are no part of the truth.
-  let usualToc = -1;
-  let usualSize = 0;
+  const habits = new Habits();
   return soundCodec({
     codec: 'opus',
     framing: 'guessed',
@@ -100,8 +98,7 @@ export function opusCodec(channels: number): SampleCodec {
       const duration = opusDuration(bytes, at, end);
       if (duration === 0 || end - at > maxSampleBytes) return notASample;
       facts.duration = duration;
-      usualToc = bytes[at] ?? 0;
-      usualSize = usualSize === 0 ? end - at : usualSize + (end - at - usualSize) / 16;
+      habits.learn(bytes, at, end);
       return end - at;
     },
     isStart(bytes, at, end) {
@@ -111,10 +108,58 @@ export function opusCodec(channels: number): SampleCodec {
         const count = (bytes[at + 1] ?? 0) & 63;
         if (count === 0 || count * (ticksOf[toc >> 3] ?? 0) > longestPacketMs * 48) return false;
       }
-      return usualToc < 0 || toc === usualToc;
+      return habits.toc < 0 || toc === habits.toc;
     },
-    splitRun: (bytes, at, to, packets) => splitOpus(bytes, at, to, packets, usualSize),
+    splitRun: (bytes, at, to, packets) => splitOpus(bytes, at, to, packets, habits),
   });
+}
+
+/**
+ * What the packets judged so far have in common. It guides the search and is no part of the truth,
+ * so a resumed scan may begin without it.
+ */
+class Habits {
+  /** TOC of the packet judged last, -1 at first. */
+  toc = -1;
+  private count = 0;
+  private meanLog = 0;
+  private variance = 0.12;
+  /** How often the byte after the TOC began with each 4 bits: the coder's first flags. */
+  private readonly second = new Float64Array(16).fill(1);
+  private secondSum = 16;
+  private readonly tocs = new Float64Array(256);
+
+  /** A TOC that at least one packet in twenty had. */
+  isUsual(toc: number): boolean {
+    return (this.tocs[toc] ?? 0) * 20 > this.count;
+  }
+
+  learn(bytes: Uint8Array, at: number, end: number): void {
+    this.toc = bytes[at] ?? 0;
+    this.tocs[this.toc] = (this.tocs[this.toc] ?? 0) + 1;
+    const log = Math.log(end - at);
+    this.count++;
+    const weight = Math.max(1 / this.count, 1 / 32);
+    const off = log - this.meanLog;
+    this.meanLog += off * weight;
+    if (this.count > 4) this.variance += (off * off - this.variance) / 32;
+    const bin = (bytes[at + 1] ?? 0) >> 4;
+    this.second[bin] = (this.second[bin] ?? 0) + 1;
+    this.secondSum++;
+  }
+
+  /** Bytes of a usual packet; 0 when none was seen. */
+  get size(): number {
+    return this.count === 0 ? 0 : Math.exp(this.meanLog);
+  }
+
+  /** How unusual a packet is: the negative logarithm of its likelihood, but for constants. */
+  surprise(bytes: Uint8Array, at: number, end: number, size: number): number {
+    const variance = Math.max(0.004, this.variance);
+    const off = Math.log((end - at) / size);
+    const bin = this.second[(bytes[at + 1] ?? 0) >> 4] ?? 1;
+    return (off * off) / (2 * variance) - Math.log((16 * bin) / this.secondSum);
+  }
 }
 
 /** More candidates than this mean bytes that are no Opus; the search stays linear in the run. */
@@ -124,15 +169,14 @@ const mostCandidates = 4096;
  * Splits a run of packets. The first packet's TOC is certain; the others are looked for where it
  * occurs again, and where no split is possible that way, where its configuration does.
  *
- * @param packets    how many there must be, 0 when not known
- * @param usualSize  bytes of a packet so far, 0 when not known
+ * @param packets  how many there must be, 0 when not known
  */
 function splitOpus(
   bytes: Uint8Array,
   at: number,
   to: number,
   packets: number,
-  usualSize: number,
+  habits: Habits,
 ): number[] {
   if (to <= at) return [];
   const toc = bytes[at] ?? 0;
@@ -140,7 +184,8 @@ function splitOpus(
   const count = (toc & 3) === 3 ? (bytes[at + 1] ?? 0) & 63 : -1;
   const alike: ((position: number) => boolean)[] = [
     (position) =>
-      bytes[position] === toc && (count < 0 || ((bytes[position + 1] ?? 0) & 63) === count),
+      (bytes[position] === toc || (count < 0 && habits.isUsual(bytes[position] ?? 0))) &&
+      (count < 0 || ((bytes[position + 1] ?? 0) & 63) === count),
     (position) => (bytes[position] ?? 0) >> 2 === toc >> 2,
     (position) => ((bytes[position] ?? 0) & 4) === (toc & 4),
   ];
@@ -150,7 +195,11 @@ function splitOpus(
       if (fits(position)) starts.push(position);
     }
     if (starts.length > mostCandidates) return [];
-    const split = cheapestSplit(bytes, starts, to, packets, usualSize);
+    // By chance a byte of sound looks like the TOC once in 256 times, a pair of bytes hardly ever.
+    const chance = count < 0 ? (to - at) / 256 : 0;
+    const estimate = (to - at) / Math.max(1, starts.length - chance);
+    const size = packets > 0 ? (to - at) / packets : habits.size || estimate;
+    const split = cheapestSplit(bytes, starts, to, packets, size, habits);
     if (split.length > 0) return split;
   }
   return [];
@@ -162,10 +211,9 @@ function cheapestSplit(
   starts: readonly number[],
   to: number,
   packets: number,
-  usualSize: number,
+  size: number,
+  habits: Habits,
 ): number[] {
-  const run = to - (starts[0] ?? to);
-  const size = packets > 0 ? run / packets : usualSize > 0 ? usualSize : run;
   const layers = packets > 0 && packets <= 64 ? packets : 1;
   const counted = layers === packets;
   const n = starts.length;
@@ -180,10 +228,11 @@ function cheapestSplit(
       const end = j < n ? (starts[j] ?? to) : to;
       if (end - from > 6 * longestFrame) break;
       if (opusDuration(bytes, from, end) === 0) continue;
-      const off = (end - from - size) / (0.3 * size + 2);
+      // Each packet that is one too many must be made up for by chance: a matching byte in 256.
+      const surprise = habits.surprise(bytes, from, end, size);
       for (let layer = 1; layer <= layers; layer++) {
         const rest = cost[row(counted ? layer - 1 : layer, j)] ?? Number.POSITIVE_INFINITY;
-        const total = rest + off * off;
+        const total = rest + surprise;
         if (total < (cost[row(layer, i)] ?? 0)) {
           cost[row(layer, i)] = total;
           next[row(layer, i)] = j;
