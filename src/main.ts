@@ -7,5 +7,8 @@
 import { runCommandLine } from './cli/command-line.ts';
 
 const argv = process.argv.slice(2);
-const startDaemon = async () => (await import('./daemon/daemon.ts')).runDaemon;
-process.exitCode = await runCommandLine(argv, startDaemon);
+const loadDaemon = async () => ({
+  ...(await import('./daemon/daemon.ts')),
+  ...(await import('./daemon/maintenance.ts')),
+});
+process.exitCode = await runCommandLine(argv, loadDaemon);

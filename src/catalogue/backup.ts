@@ -3,7 +3,7 @@
  */
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Database } from './driver.ts';
+import { type Database, openDatabase } from './driver.ts';
 
 /** The newest ones are kept. */
 const kept = 7;
@@ -34,6 +34,16 @@ export function backUpNow(
   renameSync(partial, path);
   prune(folder);
   return path;
+}
+
+/** Copies a catalogue file from outside of whoever has it open. */
+export function backUpFile(path: string, folder: string, now: number): string {
+  const database = openDatabase(path, { readonly: true, timeout: 5_000 });
+  try {
+    return backUpNow(database, folder, 'by-hand', now);
+  } finally {
+    database.close();
+  }
 }
 
 function prepare(folder: string, reason: string, now: number): { partial: string; path: string } {

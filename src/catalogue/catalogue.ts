@@ -43,8 +43,13 @@ export interface Catalogue {
   putMeta(key: string, value: unknown): void;
   /** Copies everything to a new file while the catalogue is in use. */
   backUp(reason: string, now: number): Promise<string>;
+  /** Empties whatever can be made again from the journal. */
+  clearTables(): void;
   close(): void;
 }
+
+/** What is made from the journal. Profiles and meta are not; they stay. */
+const madeFromJournal = ['takes', 'scans', 'recordings', 'rooms', 'people', 'sessions', 'folders'];
 
 /** Bytes up to which the whole file is checked before it is used: some 50 ms. */
 const checkedAtOpen = 64_000_000;
@@ -111,6 +116,10 @@ function build(database: Database.Database, options: CatalogueOptions): Catalogu
       }
     },
     backUp: (reason, now) => backUp(database, options.backups, reason, now),
+    clearTables() {
+      for (const table of madeFromJournal) database.exec(`DELETE FROM ${table}`);
+      database.exec(`INSERT INTO search (search) VALUES ('delete-all')`);
+    },
     close() {
       database.pragma('optimize');
       database.close();

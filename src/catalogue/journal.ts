@@ -109,6 +109,19 @@ export class Journal {
     return this.#head;
   }
 
+  /** Takes over entries that were sealed before, as they are; they must follow the head. */
+  adopt(entries: readonly SealedEntry[]): void {
+    for (const { at, type, session, text, hash } of entries) {
+      const seq = this.#head.seq + 1;
+      if (chainHash(this.#head.hash, { seq, at, type, body: text }) !== hash) {
+        throw new Error(`journal entry ${seq} does not follow`);
+      }
+      const sealed = Buffer.from(hash, 'hex');
+      this.#insert.run(seq, this.#machineRow, at, type, session, text, sealed);
+      this.#head = { seq, hash };
+    }
+  }
+
   read(query: JournalQuery): SealedEntry[] {
     const rows =
       query.session === undefined

@@ -151,6 +151,10 @@ export class RecordingTable {
     this.#run('DELETE FROM recordings WHERE row = ?', row);
   }
 
+  has(id: string): boolean {
+    return this.#rowOf(id) !== undefined;
+  }
+
   byId(id: string): ListedRecording | undefined {
     const row = this.#one<RecordingRow>(
       `SELECT ${columns} FROM recordings ${joins} WHERE recordings.id = ?`,
@@ -398,8 +402,16 @@ export class RecordingTable {
   }
 
   #sessionRow(session: { readonly id: string; readonly topic: string }): number {
-    const found = this.#one<{ row: number }>('SELECT row FROM sessions WHERE id = ?', session.id);
-    if (found) return found.row;
+    const found = this.#one<{ row: number; topic: string }>(
+      'SELECT row, topic FROM sessions WHERE id = ?',
+      session.id,
+    );
+    if (found) {
+      if (found.topic !== session.topic) {
+        this.#run('UPDATE sessions SET topic = ? WHERE row = ?', session.topic, found.row);
+      }
+      return found.row;
+    }
     const made = this.#run(
       'INSERT INTO sessions (id, topic, closed, snapshot, upto) VALUES (?, ?, 0, NULL, 0)',
       session.id,

@@ -10,7 +10,7 @@ import { createRequire } from 'node:module';
 import type { Command, CommanderError } from 'commander';
 import { exitCodes, RoomtapeError } from '../errors.ts';
 import { commandGroups, commandWords, findCommand } from './command-table.ts';
-import type { Frame, RunDaemon } from './frame.ts';
+import type { DaemonCode, Frame } from './frame.ts';
 import type { QuickCommand, QuickOptions } from './quick-command.ts';
 
 export const exitCodeHelp =
@@ -21,11 +21,11 @@ export const exitCodeHelp =
  * Runs one command and returns its exit code.
  *
  * @param argv        the words after `roomtape`
- * @param loadDaemon  gives the function that runs the daemon in this process (main.ts knows it)
+ * @param loadDaemon  gives the daemon's code (main.ts knows where it is)
  */
 export async function runCommandLine(
   argv: readonly string[],
-  loadDaemon: () => Promise<RunDaemon>,
+  loadDaemon: () => Promise<DaemonCode>,
 ): Promise<number> {
   // `roomtape list | head` closes our output early; that is no failure.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -41,7 +41,7 @@ export async function runCommandLine(
 
 async function dispatch(
   argv: readonly string[],
-  loadDaemon: () => Promise<RunDaemon>,
+  loadDaemon: () => Promise<DaemonCode>,
 ): Promise<number> {
   const words = argv[0] === 'help' ? [...argv.slice(1), '--help'] : [...argv];
   const at = words.findIndex((word) => !word.startsWith('-'));

@@ -29,6 +29,7 @@ export interface CommandGroup {
 }
 
 const daemon = () => import('./daemon.ts');
+const catalogue = () => import('./catalogue.ts');
 const config = () => import('./config.ts');
 
 export const commandGroups: readonly CommandGroup[] = [
@@ -64,6 +65,11 @@ export const commandGroups: readonly CommandGroup[] = [
       { word: 'status', summary: 'show what is recorded now and what needs care', load: daemon },
       { word: 'logs', summary: 'print what the daemon wrote down', load: daemon },
       { word: 'daemon', summary: 'run the daemon in the foreground (daemon run)', load: daemon },
+      {
+        word: 'catalogue',
+        summary: 'check, back up, restore or rebuild the catalogue',
+        load: catalogue,
+      },
       { word: 'config', summary: 'print every setting with its origin', load: config },
     ],
   },

@@ -47,15 +47,16 @@ export function defineCommands(program: Command, frame: Frame): void {
     .description('Runs the daemon in the foreground, until Ctrl-C or SIGTERM.')
     .option(...settingsOption)
     .option('--background', 'say nothing when ready')
-    .action((options: { set?: string[]; background?: boolean }) =>
-      frame.runDaemon({
+    .action(async (options: { set?: string[]; background?: boolean }) => {
+      const { runDaemon } = await frame.daemonCode();
+      await runDaemon({
         home: dataFolder(),
         settings: options.set ?? [],
         onReady: (socket) => {
           if (!options.background) frame.note(`Roomtape answers at ${socket}. Ctrl-C ends it.`);
         },
-      }),
-    );
+      });
+    });
 }
 
 async function up(frame: Frame, settings: readonly string[]): Promise<void> {

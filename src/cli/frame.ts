@@ -14,8 +14,25 @@ export interface DaemonRun {
   readonly onReady?: (socket: string) => void;
 }
 
-/** Runs the daemon in this process until it is told to stop. */
-export type RunDaemon = (run: DaemonRun) => Promise<void>;
+/** What the daemon's code does in this process; main.ts knows where it is. */
+export interface DaemonCode {
+  /** Runs the daemon until it is told to stop. */
+  readonly runDaemon: (run: DaemonRun) => Promise<void>;
+  /** Care for the catalogue file of a data folder. */
+  readonly maintenanceOf: (home: string) => CatalogueCare;
+}
+
+export interface CatalogueCare {
+  check(): readonly { readonly what: string; readonly sound: boolean; readonly detail: string }[];
+  backUp(): string;
+  restore(): {
+    readonly backup: string | null;
+    readonly fromBackup: number;
+    readonly salvaged: number;
+    readonly kept: string;
+  };
+  rebuild(): { readonly entries: number; readonly takes: number; readonly recordings: number };
+}
 
 export interface Frame {
   /** True with `--json`. */
@@ -34,13 +51,14 @@ export interface Frame {
   progress(text: string): void;
   /** The daemon of this data folder, started when it is down (unless `--no-start`: exit code 3). */
   client(): Promise<Client>;
-  runDaemon(run: DaemonRun): Promise<void>;
+  /** The daemon's code, for the commands that run it in this process. */
+  daemonCode(): Promise<DaemonCode>;
   /** Takes the options that all commands have; the command line calls it. */
   begin(options: Readonly<Record<string, unknown>>): void;
   close(): void;
 }
 
-export function createFrame(loadDaemon: () => Promise<RunDaemon>): Frame {
+export function createFrame(loadDaemon: () => Promise<DaemonCode>): Frame {
   let json = false;
   let mayStart = true;
   let line = '';
@@ -84,10 +102,7 @@ export function createFrame(loadDaemon: () => Promise<RunDaemon>): Frame {
       const { reachDaemon } = await import('./daemon-connection.ts');
       return reachDaemon({ mayStart });
     },
-    async runDaemon(run) {
-      const runDaemon = await loadDaemon();
-      await runDaemon(run);
-    },
+    daemonCode: loadDaemon,
     begin(options) {
       json = options['json'] === true;
       mayStart = options['start'] !== false;

@@ -277,3 +277,24 @@ describe('given a dead daemon’s leavings', () => {
     writeFileSync(catalogue, whole);
   });
 });
+
+describe('given a catalogue that is damaged between two runs', () => {
+  test('when it is restored, then the damaged file is kept and the daemon runs again', async () => {
+    const machine = newMachine();
+    await machine.run('up');
+    expect((await machine.run('catalogue', 'restore')).err).toContain('next:     roomtape down');
+    expect((await machine.run('catalogue', 'backup')).code).toBe(0);
+    expect((await machine.run('catalogue', 'check')).code).toBe(0);
+    await machine.run('down');
+    const { catalogue } = pathsOf(machine.home);
+    const torn = Buffer.from(readFileSync(catalogue));
+    torn.fill(0, 4096);
+    writeFileSync(catalogue, torn);
+    expect((await machine.run('catalogue', 'check')).code).toBe(5);
+    const [report] = await machine.json<{ backup: string; kept: string }>('catalogue', 'restore');
+    expect(report?.backup).toContain('by-hand');
+    expect(readFileSync(report?.kept ?? '').equals(torn)).toBe(true);
+    expect((await machine.run('catalogue', 'rebuild')).code).toBe(0);
+    expect((await machine.run('status')).code).toBe(0);
+  });
+});
