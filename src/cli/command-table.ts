@@ -31,6 +31,11 @@ export interface CommandGroup {
 const daemon = () => import('./daemon.ts');
 const catalogue = () => import('./catalogue.ts');
 const config = () => import('./config.ts');
+const service = () => import('./service.ts');
+const completion = async () => {
+  const { completionOf } = await import('./completion.ts');
+  return { defineCommands: completionOf(() => commandGroups) };
+};
 
 export const commandGroups: readonly CommandGroup[] = [
   {
@@ -71,6 +76,12 @@ export const commandGroups: readonly CommandGroup[] = [
         load: catalogue,
       },
       { word: 'config', summary: 'print every setting with its origin', load: config },
+      { word: 'service', summary: 'start the daemon at login', load: service },
+      {
+        word: 'completion',
+        summary: 'print a script that completes commands on Tab',
+        load: completion,
+      },
     ],
   },
 ];
