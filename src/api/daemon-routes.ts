@@ -3,14 +3,7 @@
  */
 import { z } from 'zod';
 import { route } from './route.ts';
-
-export interface DaemonStatus {
-  readonly pid: number;
-  readonly version: string;
-  readonly home: string;
-  /** When the daemon started, ms since 1970. */
-  readonly startedAt: number;
-}
+import type { DaemonStatus } from './status.ts';
 
 export const daemonRoutes = {
   /** Answers as soon as the daemon can be asked anything. */

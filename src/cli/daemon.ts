@@ -8,8 +8,8 @@ import { dataFolder, pathsOf } from '../system/paths.ts';
 import { version } from '../system/version.ts';
 import { noDaemon, startDaemon } from './daemon-connection.ts';
 import type { Frame } from './frame.ts';
-import { duration } from './output.ts';
 import { defineQuick, type QuickCommand } from './quick-command.ts';
+import { statusText } from './status-text.ts';
 
 export const quickCommands: readonly QuickCommand[] = [
   {
@@ -111,12 +111,7 @@ async function untilGone(pid: number): Promise<void> {
 async function status(frame: Frame): Promise<void> {
   const client = await frame.client();
   const found = await client.call('daemon.status', {});
-  await frame.print({
-    results: [found],
-    text: (paint) =>
-      `${paint('bold', 'daemon')}  process ${found.pid}, Roomtape ${found.version}, ` +
-      `up for ${duration(Date.now() - found.startedAt)}, data in ${found.home}`,
-  });
+  await frame.print({ results: [found], text: (paint) => statusText(found, paint) });
 }
 
 async function logs(frame: Frame, options: { follow?: boolean; lines: string }): Promise<void> {

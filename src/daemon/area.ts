@@ -6,6 +6,7 @@
  */
 import type { Handlers, RouteName } from '../api/contract.ts';
 import type { DaemonEvent } from '../api/events.ts';
+import type { StatusPart } from '../api/status.ts';
 import type { Catalogue } from '../catalogue/catalogue.ts';
 import type { Clock } from '../system/clock.ts';
 import type { Config } from '../system/config.ts';
@@ -31,6 +32,8 @@ export interface Area<R extends RouteName> {
   readonly handlers: Handlers<R>;
   /** Takes up what a former daemon left; called once, before the socket answers. */
   start?(): Promise<void> | void;
+  /** What `roomtape status` says of it; must answer at once. */
+  status?(): StatusPart;
   /** Must end within a second. */
   close?(): Promise<void> | void;
 }

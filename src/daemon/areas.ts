@@ -2,6 +2,7 @@
  * The areas of the daemon, put together: one line each.
  */
 import type { Handlers } from '../api/contract.ts';
+import type { StatusPart } from '../api/status.ts';
 import type { DaemonContext } from './area.ts';
 import { openItself } from './itself.ts';
 
@@ -13,8 +14,10 @@ export interface Areas {
 
 /** Opens the areas in the order they need each other. */
 export async function openAreas(context: DaemonContext): Promise<Areas> {
-  const itself = openItself(context);
-  const all: readonly Lifecycle[] = [itself];
+  // Later ones may use earlier ones; they are closed the other way round.
+  const all: Lifecycle[] = [];
+  const itself = openItself(context, () => all.flatMap((area) => area.status?.() ?? []));
+  all.push(itself);
   return {
     handlers: { ...itself.handlers },
     async start() {
@@ -32,5 +35,6 @@ export async function openAreas(context: DaemonContext): Promise<Areas> {
 
 interface Lifecycle {
   start?(): Promise<void> | void;
+  status?(): StatusPart;
   close?(): Promise<void> | void;
 }

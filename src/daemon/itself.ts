@@ -2,13 +2,19 @@
  * What the daemon answers about itself.
  */
 import type { daemonRoutes } from '../api/daemon-routes.ts';
+import type { DaemonStatus, StatusPart } from '../api/status.ts';
 import { lastBackupAt } from '../catalogue/backup.ts';
+import { disagreements } from '../session/disagreement.ts';
 import { Appointment } from '../system/clock.ts';
 import type { Area, DaemonContext } from './area.ts';
 
 const dayMs = 24 * 3_600_000;
 
-export function openItself(context: DaemonContext): Area<keyof typeof daemonRoutes> {
+/** @param parts  asks every other area for its part of the status */
+export function openItself(
+  context: DaemonContext,
+  parts: () => readonly StatusPart[],
+): Area<keyof typeof daemonRoutes> {
   const { catalogue, clock, log, paths } = context;
   const nextBackup = new Appointment(clock, () => void backUpDaily());
 
@@ -38,17 +44,30 @@ export function openItself(context: DaemonContext): Area<keyof typeof daemonRout
     },
     handlers: {
       'daemon.hello': () => ({ pid: process.pid }),
-      'daemon.status': () => ({
-        pid: process.pid,
-        version: context.version,
-        home: context.paths.home,
-        startedAt: context.startedAt,
-      }),
+      'daemon.status': () => statusOf(context, parts()),
       'daemon.stop': () => {
         // After this turn of the loop the answer is on its way; closing waits for it.
         setImmediate(() => context.stop('asked to'));
         return { pid: process.pid };
       },
     },
+  };
+}
+
+function statusOf(context: DaemonContext, parts: readonly StatusPart[]): DaemonStatus {
+  const recordings = parts.flatMap((part) => part.recordings ?? []);
+  const takes = parts.flatMap((part) => part.takes ?? []);
+  // The recorders of other people write to other machines.
+  const here = recordings.filter((recording) => recording.here);
+  return {
+    pid: process.pid,
+    version: context.version,
+    home: context.paths.home,
+    startedAt: context.startedAt,
+    sessions: parts.flatMap((part) => part.sessions ?? []),
+    recordings,
+    takes,
+    notices: parts.flatMap((part) => part.notices ?? []),
+    disagreements: disagreements(here, takes, context.clock.now()),
   };
 }
