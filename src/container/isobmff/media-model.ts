@@ -29,7 +29,7 @@ export interface TrackModel {
   readonly onGrid: boolean;
   /** Samples the muxer wrote in one go before turning to another track; 1 where it interleaves finely. */
   readonly usualRun: number;
-  /** Bytes of such a run, where every one was the same (PCM); else 0. */
+  /** What the bytes of every run are a multiple of (PCM); else 0. */
   readonly runBytes: number;
   readonly largestSample: number;
   /** Seconds by which a sample was decoded after the sound before it, at least, and … */
@@ -72,7 +72,7 @@ export function modelOf(index: IndexedMedia): MediaModel {
         hasEdits: track.edits.length > 0,
         ...rateOf(samples),
         usualRun: track.entry.frameBytes > 0 ? 1 : Math.max(1, mostCommon(run)),
-        runBytes: track.entry.frameBytes > 0 ? usualBytes(samples) : 0,
+        runBytes: track.entry.frameBytes > 0 ? runUnit(samples) : 0,
         largestSample: samples.size.subarray(0, samples.count).reduce((a, b) => Math.max(a, b), 0),
         ...order,
       };
@@ -110,6 +110,8 @@ function leadTrack(tracks: readonly IndexedTrack[]): IndexedTrack | null {
 }
 
 interface SoundClock {
+  /** PCM comes in runs of any length: only where a run ends tells the time. */
+  readonly isPcm: boolean;
   readonly offsets: Float64Array;
   /** Time of each sample, and of the end of the last, on the movie's clock in seconds. */
   readonly times: Float64Array;
@@ -125,7 +127,8 @@ function soundClock(lead: IndexedTrack, movieTimescale: number): SoundClock {
     ticks += samples.duration[index] ?? 0;
   }
   times[samples.count] = ticks / track.timescale + delayed - skipped;
-  return { offsets: samples.offset.subarray(0, samples.count), times };
+  const isPcm = track.entry.frameBytes > 0;
+  return { isPcm, offsets: samples.offset.subarray(0, samples.count), times };
 }
 
 /**
@@ -149,7 +152,7 @@ function bounds(indexed: IndexedTrack, start: number, clock: SoundClock) {
     while (behind < clock.offsets.length && (clock.offsets[behind] ?? 0) < offset) behind += 1;
     // Before the first and behind the last sound there is nothing to compare with.
     if (behind === 0 || behind >= clock.offsets.length) continue;
-    early = Math.min(early, time - (clock.times[behind - 1] ?? 0));
+    early = Math.min(early, time - (clock.times[clock.isPcm ? behind : behind - 1] ?? 0));
     late = Math.max(late, time - (clock.times[behind] ?? 0));
     if (behind === before) continue;
     leads += time - (clock.times[behind] ?? 0);
@@ -239,6 +242,12 @@ function mostCommon(values: readonly number[]): number {
   return best;
 }
 
-function usualBytes(samples: SampleColumns): number {
-  return mostCommon([...samples.size.subarray(0, Math.min(samples.count, 10_000))]);
+/** What every run of PCM is a multiple of (the last one aside): what the muxer was given at once. */
+function runUnit(samples: SampleColumns): number {
+  const divisor = (a: number, b: number): number => (b === 0 ? a : divisor(b, a % b));
+  let unit = 0;
+  for (let index = 0; index < Math.min(samples.count - 1, 10_000); index += 1) {
+    unit = divisor(unit, samples.size[index] ?? 0);
+  }
+  return unit;
 }

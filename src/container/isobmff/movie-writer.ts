@@ -278,11 +278,18 @@ function writePcmTables(
 ): void {
   const chunks: Chunks = { offsets: [], samples: [], descriptions: [] };
   let frames = 0;
+  let end = -1;
   for (let index = 0; index < samples.count; index += 1) {
     const count = Math.floor((samples.size[index] ?? 0) / frameBytes);
-    chunks.offsets.push(place(samples.offset[index] ?? 0));
-    chunks.samples.push(count);
-    chunks.descriptions.push(samples.description[index] ?? 1);
+    const offset = place(samples.offset[index] ?? 0);
+    const last = chunks.samples.length - 1;
+    if (offset === end) chunks.samples[last] = (chunks.samples[last] ?? 0) + count;
+    else {
+      chunks.offsets.push(offset);
+      chunks.samples.push(count);
+      chunks.descriptions.push(samples.description[index] ?? 1);
+    }
+    end = offset + count * frameBytes;
     frames += count;
   }
   out.fullBox('stts', 0, 0, () => {

@@ -17,38 +17,42 @@ const mostReordered = 32;
  */
 export function displayRanks(order: Int32Array, starts: Uint8Array, cuts: Uint8Array): Int32Array {
   const ranks = new Int32Array(order.length);
+  let step = 0;
   for (let from = 0; from < order.length; ) {
     let to = from + 1;
     while (to < order.length && starts[to] === 0) to += 1;
-    rankEpoch(order, ranks, from, to, to === order.length || cuts[to] === 1);
+    const sorted = inDisplayOrder(order, from, to);
+    // Too few pictures do not show how far one is from the next: those before did.
+    if (step === 0 || sorted.length >= mostReordered) step = usualStep(order, sorted);
+    const isCut = to === order.length || cuts[to] === 1;
+    rankEpoch(order, ranks, from, sorted, isCut ? step : 0);
     from = to;
   }
   return ranks;
+}
+
+function inDisplayOrder(order: Int32Array, from: number, to: number): Int32Array {
+  const indices = new Int32Array(to - from);
+  let ascending = true;
+  for (let index = from; index < to; index += 1) {
+    indices[index - from] = index;
+    if (index > from && (order[index] ?? 0) < (order[index - 1] ?? 0)) ascending = false;
+  }
+  if (ascending) return indices;
+  return indices.sort((a, b) => (order[a] ?? 0) - (order[b] ?? 0) || a - b);
 }
 
 function rankEpoch(
   order: Int32Array,
   ranks: Int32Array,
   from: number,
-  to: number,
-  isCut: boolean,
+  sorted: Int32Array,
+  step: number,
 ): void {
-  let ascending = true;
-  for (let index = from + 1; index < to && ascending; index += 1) {
-    ascending = (order[index] ?? 0) > (order[index - 1] ?? 0);
-  }
-  if (ascending) {
-    for (let index = from; index < to; index += 1) ranks[index] = index;
-    return;
-  }
-  const indices = new Int32Array(to - from);
-  for (let index = from; index < to; index += 1) indices[index - from] = index;
-  indices.sort((a, b) => (order[a] ?? 0) - (order[b] ?? 0) || a - b);
-  const step = isCut ? usualStep(order, indices) : 0;
   let rank = from;
-  indices.forEach((index, place) => {
-    const gap = place === 0 ? 0 : (order[index] ?? 0) - (order[indices[place - 1] ?? 0] ?? 0);
-    const isNearCut = place >= indices.length - mostReordered;
+  sorted.forEach((index, place) => {
+    const gap = place === 0 ? 0 : (order[index] ?? 0) - (order[sorted[place - 1] ?? 0] ?? 0);
+    const isNearCut = place >= sorted.length - mostReordered;
     const missing = step > 0 && isNearCut ? Math.round(gap / step) - 1 : 0;
     rank += place === 0 ? 0 : 1 + Math.min(mostReordered, Math.max(0, missing));
     ranks[index] = rank;
@@ -69,13 +73,14 @@ function usualStep(order: Int32Array, indices: Int32Array): number {
 }
 
 /**
- * Composition offsets: each picture is shown at the decoding time of the picture that stands at its
- * place in display order, later by a delay that keeps every offset from being negative.
+ * Composition offsets: encoders that reorder number their pictures in decoding order by the times of
+ * display order, held back by a number of pictures. So a picture is shown when the one that many
+ * places further is decoded.
  *
  * @param times    decoding times in ticks, ascending
  * @param usual    ticks of one picture, for places behind the last one
- * @param atLeast  ticks of delay to use even where less would do
- * @returns the offsets and the delay
+ * @param atLeast  pictures to hold back even where fewer would do
+ * @returns the offsets, and the ticks from decoding the first picture to showing the first
  */
 export function compositionOffsets(
   times: Float64Array,
@@ -86,13 +91,11 @@ export function compositionOffsets(
   const last = times.length - 1;
   const shownAt = (rank: number) =>
     rank <= last ? (times[rank] ?? 0) : (times[last] ?? 0) + (rank - last) * usual;
-  let delay = Math.max(0, atLeast);
-  for (let index = 0; index < times.length; index += 1) {
-    delay = Math.max(delay, (times[index] ?? 0) - shownAt(ranks[index] ?? 0));
-  }
+  let held = Math.max(0, atLeast);
+  for (let index = 0; index <= last; index += 1) held = Math.max(held, index - (ranks[index] ?? 0));
   const shifts = new Int32Array(times.length);
-  for (let index = 0; index < times.length; index += 1) {
-    shifts[index] = shownAt(ranks[index] ?? 0) - (times[index] ?? 0) + delay;
+  for (let index = 0; index <= last; index += 1) {
+    shifts[index] = shownAt((ranks[index] ?? 0) + held) - (times[index] ?? 0);
   }
-  return { shifts, delay };
+  return { shifts, delay: shownAt(held) - (times[0] ?? 0) };
 }

@@ -272,19 +272,27 @@ function soundTimes(bounds: PictureBounds, model: TrackModel): PictureTimes {
   const anchors: number[] = [];
   for (let index = 0; index < bounds.count; index += 1) {
     const isRunStart = index === 0 || bounds.behind[index] !== bounds.behind[index - 1];
-    if (isRunStart && Number.isFinite(bounds.behind[index])) {
+    // Pictures in front of the first sound have nothing to stand against.
+    if (isRunStart && isBounded(bounds, index)) {
       seconds[index] = (bounds.behind[index] ?? 0) + model.lead;
       anchors.push(index);
     }
   }
-  fillBetween(seconds, anchors, usual / timescale);
+  const firstAnchor = anchors[0];
+  const lastAnchor = anchors.at(-1);
+  const isKnown = firstAnchor !== undefined && lastAnchor !== undefined && lastAnchor > firstAnchor;
+  const mean = isKnown
+    ? ((seconds[lastAnchor] ?? 0) - (seconds[firstAnchor] ?? 0)) / (lastAnchor - firstAnchor)
+    : usual / timescale;
+  fillBetween(seconds, anchors, mean);
   const first = seconds[0] ?? 0;
   const ticks = new Float64Array(bounds.count);
   for (let index = 0; index < bounds.count; index += 1) {
     const wanted = Math.round(((seconds[index] ?? 0) - first) * timescale);
     ticks[index] = index === 0 ? 0 : Math.max(wanted, (ticks[index - 1] ?? 0) + 1);
   }
-  return { ticks, timescale, usual, shownFrom: first, method: 'sound' };
+  const each = Math.max(1, Math.round(mean * timescale));
+  return { ticks, timescale, usual: each, shownFrom: first, method: 'sound' };
 }
 
 function fillBetween(seconds: Float64Array, anchors: readonly number[], step: number): void {

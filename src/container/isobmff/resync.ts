@@ -13,7 +13,8 @@ export type ChainTest = (window: ScanWindow, at: number, lane: Lane) => boolean;
  *
  * Runs of zeros are stepped over at once. Linear in the bytes searched.
  *
- * @returns -1 when there is none before the end of the window's range
+ * @param to  where to stop
+ * @returns -1 when there is none before `to` or the end of the window's range
  * @throws Cancelled when `progress` says so
  */
 export function findNextSample(
@@ -21,9 +22,10 @@ export function findNextSample(
   from: number,
   lanes: readonly Lane[],
   chains: ChainTest,
+  to: number,
   progress?: Progress,
 ): number {
-  for (let at = from, steps = 0; at < window.to; at += 1, steps += 1) {
+  for (let at = from, steps = 0; at < Math.min(to, window.to); at += 1, steps += 1) {
     if (steps % 65_536 === 0 && progress && !progress(at)) throw new Cancelled();
     window.cover(at, 4096);
     if (window.u32(at) === 0 && window.u32(at + 4) === 0) {

@@ -22,6 +22,8 @@ export interface ScanState {
   readonly samples: number;
   readonly holeFrom: number;
   readonly searchedTo: number;
+  readonly firstBox: number;
+  readonly realignFrom: number;
   readonly lanes: readonly {
     readonly codec: CodecState;
     readonly clocks: ClockState;
@@ -47,11 +49,13 @@ export class SampleScanner {
   readonly #measured: Lane[];
   readonly #lengthless: Lane[];
   readonly #model: MediaModel;
-  /** Tracks whose samples nobody can measure lie between the others. */
-  readonly #hasOpaque: boolean;
+  /** Tracks whose samples nobody can measure (text, time codes) lie between the others. */
+  readonly #opaque: readonly number[];
   #holeFrom = -1;
   #searchedTo = -1;
   #firstBox = -1;
+  /** Number of the first sample behind the last hole until the turn of the tracks is known. */
+  #realignFrom = -1;
 
   constructor(model: MediaModel, from: number) {
     this.#model = model;
@@ -59,8 +63,8 @@ export class SampleScanner {
     this.#lanes = lanesOf(model);
     this.#measured = this.#lanes.filter((lane) => lane.codec.framing === 'measured');
     this.#lengthless = this.#lanes.filter((lane) => lane.codec.framing !== 'measured');
-    const known = this.#lanes.reduce((sum, lane) => sum + lane.tracks.length, 0);
-    this.#hasOpaque = known < model.tracks.length;
+    const known = new Set(this.#lanes.flatMap((lane) => lane.tracks));
+    this.#opaque = model.tracks.map((_, place) => place).filter((place) => !known.has(place));
   }
 
   get lanes(): readonly Lane[] {
@@ -94,6 +98,7 @@ export class SampleScanner {
           return;
         }
       }
+      if (this.#takeOpaque(window)) continue;
       if (!this.#passHole(window, progress)) return;
     }
   }
@@ -104,6 +109,8 @@ export class SampleScanner {
       samples: this.samples.count,
       holeFrom: this.#holeFrom,
       searchedTo: this.#searchedTo,
+      firstBox: this.#firstBox,
+      realignFrom: this.#realignFrom,
       lanes: this.#lanes.map((lane) => ({
         codec: lane.codec.state(),
         clocks: lane.clocks.state(),
@@ -129,6 +136,8 @@ export class SampleScanner {
     this.position = state.position;
     this.#holeFrom = state.holeFrom;
     this.#searchedTo = state.searchedTo;
+    this.#firstBox = state.firstBox;
+    this.#realignFrom = state.realignFrom;
     return true;
   }
 
@@ -224,7 +233,8 @@ export class SampleScanner {
   /** A sample behind which nothing begins: complete, or run into a hole? */
   #standsAlone(window: ScanWindow, lane: Lane, length: number): boolean {
     const at = this.position;
-    if (this.#lengthless.length > 0 || this.#hasOpaque) return !endsInZeros(window, at, length);
+    if (this.#lengthless.length > 0 || this.#opaque.length > 0)
+      return !endsInZeros(window, at, length);
     // Sound was read bit by bit to its end; a picture only has its own word for its length.
     if (lane.codec.kind === 'audio') return true;
     return false;
@@ -245,11 +255,40 @@ export class SampleScanner {
     }
     lane.epoch = last.epoch;
     lane.taken += 1;
+    if (isVideo) this.#realign();
     const track = isVideo ? (lane.tracks[0] ?? 0) : lane.clocks.next();
     const duration = last.duration || codec.usualDuration;
     if (!isVideo) lane.clocks.advance(duration);
     this.samples.push(this.position, length, track, flags, isVideo ? last.order : duration);
     this.position += length;
+  }
+
+  // Muxers write the packets of equal time of several sound tracks together, never a picture between
+  // them. So the run up to the first picture behind a hole tells where in the turn it began.
+  #realign(): void {
+    if (this.#realignFrom < 0) return;
+    for (const lane of this.#lanes) {
+      const { tracks } = lane;
+      const isFine = tracks.every(
+        (track) => (this.#model.tracks[track]?.usualRun ?? 1) <= tracks.length,
+      );
+      if (lane.codec.kind !== 'audio' || tracks.length < 2 || !isFine) continue;
+      this.#realignLane(tracks, this.#realignFrom);
+      lane.clocks.equalise();
+    }
+    this.#realignFrom = -1;
+  }
+
+  #realignLane(tracks: readonly number[], from: number): void {
+    const { samples } = this;
+    const run: number[] = [];
+    for (let index = from; index < samples.count; index += 1) {
+      if (tracks.includes(samples.track[index] ?? 0)) run.push(index);
+    }
+    const first = (tracks.length - (run.length % tracks.length)) % tracks.length;
+    run.forEach((index, place) => {
+      samples.track[index] = tracks[(first + place) % tracks.length] ?? 0;
+    });
   }
 
   /** True when a sample, a box or the end comes at `at`. */
@@ -298,7 +337,9 @@ export class SampleScanner {
     );
     if (left <= Math.max(64 * 1024, largest * 2)) return true;
     // A long rest: torn only if no chain begins in it.
-    return findNextSample(window, this.position + 1, this.#measured, this.#chainTest) < 0;
+    return (
+      findNextSample(window, this.position + 1, this.#measured, this.#chainTest, window.to) < 0
+    );
   }
 
   #chainTest = (window: ScanWindow, at: number, lane: Lane): boolean =>
@@ -331,6 +372,29 @@ export class SampleScanner {
     this.position += length;
   }
 
+  /** Takes what lies before the next sample as one of a track that nobody can measure. */
+  #takeOpaque(window: ScanWindow): boolean {
+    if (this.#opaque.length === 0 || this.#holeFrom >= 0) return false;
+    const largest = Math.max(
+      ...this.#opaque.map((track) => this.#model.tracks[track]?.largestSample ?? 0),
+    );
+    const limit = this.position + Math.max(1024, largest * 2);
+    const next = findNextSample(window, this.position + 1, this.#measured, this.#pairTest, limit);
+    if (next < 0) return false;
+    const length = next - this.position;
+    const track = this.#opaque.find((place) =>
+      fitsOpaque(this.#model, place, window, this.position, length),
+    );
+    if (track !== undefined) {
+      this.samples.push(this.position, length, track, foundFlags.sync, 0);
+    }
+    this.position = next;
+    return true;
+  }
+
+  #pairTest = (window: ScanWindow, at: number, lane: Lane): boolean =>
+    this.#chain(window, at, lane, 2) >= (lane.codec.kind === 'video' ? 1 : 2);
+
   /** The scan came to a sample that is cut off, or that may still grow. */
   #end(window: ScanWindow): void {
     this.tornFrom = this.position;
@@ -362,7 +426,7 @@ export class SampleScanner {
     if (this.#holeFrom < 0) this.#holeFrom = this.position;
     for (const lane of this.#lanes) lane.codec.discontinue();
     const from = Math.max(this.position + 1, this.#searchedTo);
-    const next = findNextSample(window, from, this.#measured, this.#chainTest, progress);
+    const next = findNextSample(window, from, this.#measured, this.#chainTest, window.to, progress);
     if (next < 0) {
       // Bytes near the end may become a sample when the file grows.
       this.#searchedTo = window.isFinal ? window.to : Math.max(from, window.to - 64 * 1024);
@@ -377,6 +441,7 @@ export class SampleScanner {
     const zeros = zeroRun(window, from0, next) >= (next - from0) * 0.9;
     this.samples.addHole({ from: from0, to: next, samplesBefore: this.samples.count, zeros });
     for (const lane of this.#lanes) lane.clocks.equalise();
+    this.#realignFrom = this.samples.count;
     this.position = next;
     return true;
   }
@@ -384,6 +449,22 @@ export class SampleScanner {
   #closeHole(): void {
     this.#holeFrom = -1;
   }
+}
+
+/** Whether a run of bytes can be one sample of a text or time code track. */
+function fitsOpaque(
+  model: MediaModel,
+  track: number,
+  window: ScanWindow,
+  at: number,
+  length: number,
+): boolean {
+  const entry = model.tracks[track]?.layout.entry;
+  if (entry?.kind === 'timecode') return length === 4;
+  // A text sample begins with the length of its text in two bytes (3GPP TS 26.245 §5.17).
+  if (entry?.codec === 'mov_text')
+    return length >= 2 + (window.byte(at) << 8) + window.byte(at + 1);
+  return false;
 }
 
 /** True when the last bytes of a sample are zeros: it was cut off by a hole. */

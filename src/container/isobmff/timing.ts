@@ -37,13 +37,18 @@ export function timeSamples(
   const counts = found.perTrack(model.tracks.length);
   model.tracks.forEach((track, place) => {
     if ((counts[place] ?? 0) === 0) return;
-    if (track.layout.entry.kind === 'video') {
+    const { kind } = track.layout.entry;
+    if (kind === 'video') {
       const bounds = boundsOf(found, place, clock, lead >= 0);
       const frameRate = lanes.find((lane) => lane.tracks.includes(place))?.codec.frameRate ?? 0;
       const times = pictureTimes(bounds, track, frameRate);
       method ??= times.method;
       tracks.push(pictureTrack(found, track, place, times, timescale));
-    } else tracks.push(soundTrack(found, track, place, clock, timescale));
+    } else if (kind === 'audio') tracks.push(soundTrack(found, track, place, clock, timescale));
+    else {
+      const bounds = boundsOf(found, place, clock, lead >= 0);
+      tracks.push(eventTrack(found, track, place, bounds, clock.endTime));
+    }
   });
   const ids = new Set(tracks.map((track) => track.layout.id));
   return {
@@ -66,8 +71,7 @@ function leadTrack(found: FoundSamples, model: MediaModel): number {
 }
 
 interface SoundClock {
-  /** Seconds of the movie at each sample of sound, by its number among all found; NaN for others. */
-  readonly lead: number;
+  readonly isPcm: boolean;
   /** Number among all found, and time, of each sample of the leading sound. */
   readonly numbers: Int32Array;
   readonly times: Float64Array;
@@ -127,7 +131,8 @@ function soundClock(
     }
     clocks[track] = time + (found.order[number] ?? 0) / Math.max(1, rates[track] ?? 1);
   }
-  return { lead, numbers, times, endTime: clocks[lead] ?? 0, rates, gaps, lost, borders };
+  const isPcm = (model.tracks[lead]?.layout.entry.frameBytes ?? 0) > 0;
+  return { isPcm, numbers, times, endTime: clocks[lead] ?? 0, rates, gaps, lost, borders };
 }
 
 /** Seconds each hole took: its bytes by the mean rate of the file. */
@@ -172,11 +177,12 @@ function boundsOf(
       // Only sounds of the same stretch bound a picture: a hole is a jump of unknown length.
       const from = hole > 0 ? (clock.borders[hole - 1] ?? 0) : 0;
       const to = clock.borders[hole] ?? Number.POSITIVE_INFINITY;
-      if (sound > 0 && (clock.numbers[sound - 1] ?? -1) >= from) {
-        before[place] = clock.times[sound - 1] ?? 0;
-      }
       if (sound < clock.numbers.length && (clock.numbers[sound] ?? 0) < to) {
         behind[place] = clock.times[sound] ?? 0;
+      }
+      if (sound > 0 && (clock.numbers[sound - 1] ?? -1) >= from) {
+        // PCM comes in runs of any length: only where a run ends tells the time.
+        before[place] = clock.isPcm ? (behind[place] ?? 0) : (clock.times[sound - 1] ?? 0);
       }
     }
     place += 1;
@@ -210,11 +216,14 @@ function pictureTrack(
     place += 1;
   }
   const ranks = displayRanks(order, starts, cuts);
-  const atLeast = Math.round(model.reordering * times.timescale);
+  const atLeast = Math.round((model.reordering * times.timescale) / times.usual);
   const { shifts, delay } = compositionOffsets(times.ticks, ranks, times.usual, atLeast);
   samples.shift.set(shifts);
-  const shown = { skipped: delay, delayed: times.shownFrom, timescale: times.timescale };
-  const isPlain = !model.hasEdits && Math.abs(times.shownFrom - delay / times.timescale) < 0.0005;
+  // Placed one by one, the first pictures may be held back for another time than the reference's.
+  const held = times.method === 'constant' ? 0 : delay / times.timescale - model.reordering;
+  const delayed = times.shownFrom + held;
+  const shown = { skipped: delay, delayed, timescale: times.timescale };
+  const isPlain = !model.hasEdits && Math.abs(delayed - delay / times.timescale) < 0.0005;
   return {
     layout: { ...model.layout, timescale: times.timescale },
     samples,
@@ -256,6 +265,34 @@ function soundTrack(
   };
   const edits = model.hasEdits ? editsFor(samples.ticks(), start, movieTimescale) : [];
   return { layout: model.layout, samples, edits };
+}
+
+/** Texts and time codes: each is valid from where it stands among the sounds until the next one. */
+function eventTrack(
+  found: FoundSamples,
+  model: TrackModel,
+  track: number,
+  bounds: PictureBounds,
+  endTime: number,
+): OutputTrack {
+  const { timescale } = model.layout;
+  const times: number[] = [];
+  for (let place = 0; place < bounds.count; place += 1) {
+    const behind = bounds.behind[place] ?? 0;
+    const isFirst = bounds.before[place] === Number.NEGATIVE_INFINITY;
+    const known = Number.isFinite(behind) ? Math.max(0, behind + model.lead) : endTime;
+    times.push(isFirst && place === 0 ? 0 : Math.max(known, times.at(-1) ?? 0));
+  }
+  times.push(Math.max(endTime, times.at(-1) ?? 0));
+  const samples = new SampleColumns(bounds.count);
+  for (let number = 0, place = 0; number < found.count; number += 1) {
+    if (found.track[number] !== track) continue;
+    const from = Math.round((times[place] ?? 0) * timescale);
+    const to = Math.round((times[place + 1] ?? 0) * timescale);
+    samples.push(found.offset[number] ?? 0, found.size[number] ?? 0, to - from, 0, true);
+    place += 1;
+  }
+  return { layout: model.layout, samples, edits: [] };
 }
 
 function withoutLostReferences(track: OutputTrack, ids: ReadonlySet<number>): OutputTrack {
