@@ -8,9 +8,11 @@
  */
 import type { z } from 'zod';
 import { daemonRoutes } from './daemon-routes.ts';
+import { peopleRoutes } from './people-routes.ts';
 
 export const contract = {
   ...daemonRoutes,
+  ...peopleRoutes,
 };
 
 export type Contract = typeof contract;

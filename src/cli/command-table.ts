@@ -36,6 +36,11 @@ const completion = async () => {
   const { completionOf } = await import('./completion.ts');
   return { defineCommands: completionOf(() => commandGroups) };
 };
+const session = () => import('./session.ts');
+const room = () => import('./room.ts');
+const participant = () => import('./participant.ts');
+const permission = () => import('./permission.ts');
+const record = () => import('./record.ts');
 
 export const commandGroups: readonly CommandGroup[] = [
   {
@@ -44,15 +49,38 @@ export const commandGroups: readonly CommandGroup[] = [
   },
   {
     title: 'Sessions and rooms (host)',
-    entries: [],
+    entries: [
+      { word: 'session', summary: 'create, list, show or close a session', load: session },
+      { word: 'room', summary: 'add, open, close, assign and show rooms', load: room },
+      { word: 'participant', summary: 'add, list or remove people', load: participant },
+      { word: 'move', summary: 'move somebody to another room', load: participant },
+      { word: 'exchange', summary: 'exchange the rooms of two people', load: participant },
+      { word: 'import', summary: "import Zoom's pre-assignment file", load: participant },
+    ],
   },
   {
     title: 'Permission',
-    entries: [],
+    entries: [
+      { word: 'grant', summary: 'let somebody record in a room', load: permission },
+      { word: 'revoke', summary: 'withdraw permission', load: permission },
+      { word: 'request', summary: 'ask the host for permission', load: permission },
+      { word: 'requests', summary: 'list the open requests', load: permission },
+      { word: 'approve', summary: 'grant a request, or approve a recording', load: permission },
+      { word: 'deny', summary: 'deny a request', load: permission },
+      { word: 'policy', summary: 'say what happens to requests', load: permission },
+      { word: 'cohost', summary: 'add, list or remove co-hosts', load: permission },
+    ],
   },
   {
     title: 'Recording (participant)',
-    entries: [],
+    entries: [
+      { word: 'join', summary: 'join a session by its line, or go to a room', load: record },
+      { word: 'leave', summary: 'leave the room or the session', load: record },
+      { word: 'record', summary: 'start recording, where you may', load: record },
+      { word: 'pause', summary: 'pause your recording', load: record },
+      { word: 'resume', summary: 'go on with your paused recording', load: record },
+      { word: 'stop', summary: 'stop your recording', load: record },
+    ],
   },
   {
     title: 'Recordings',

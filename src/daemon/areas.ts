@@ -3,8 +3,11 @@
  */
 import type { Handlers } from '../api/contract.ts';
 import type { StatusPart } from '../api/status.ts';
+import { openIdentity } from '../system/keys.ts';
 import type { DaemonContext } from './area.ts';
 import { openItself } from './itself.ts';
+import { openPeople } from './people.ts';
+import { Sessions } from './sessions.ts';
 
 export interface Areas {
   readonly handlers: Handlers;
@@ -18,8 +21,15 @@ export async function openAreas(context: DaemonContext): Promise<Areas> {
   const all: Lifecycle[] = [];
   const itself = openItself(context, () => all.flatMap((area) => area.status?.() ?? []));
   all.push(itself);
+  const sessions = new Sessions(context);
+  const people = openPeople(context, {
+    sessions,
+    linesOf: async () => [],
+    ownKey: () => openIdentity(context.paths.keys).key,
+  });
+  all.push(people);
   return {
-    handlers: { ...itself.handlers },
+    handlers: { ...itself.handlers, ...people.handlers },
     async start() {
       for (const area of all) await area.start?.();
     },

@@ -27,6 +27,11 @@ type Setting =
 
 /** Every setting, by its key in the file. In the environment `keep-link` is `ROOMTAPE_KEEP_LINK`. */
 export const settings = {
+  name: {
+    kind: 'text',
+    otherwise: '',
+    help: 'the name by which the others in a session know you',
+  },
   recovery: {
     kind: 'choice',
     choices: ['auto', 'flag'],

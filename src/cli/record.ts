@@ -1,0 +1,53 @@
+/**
+ * `roomtape join`, `leave`, `record`, `pause`, `resume`, `stop`: what a participant does and says.
+ */
+import type { Command } from 'commander';
+import { change, given, type Meant, spokenBy } from './doing.ts';
+import type { Frame } from './frame.ts';
+
+export function defineCommands(program: Command, frame: Frame): void {
+  spokenBy(
+    program.command('join').description('Joins a session by the host’s line, or goes to a room.'),
+  )
+    .argument('[line]', 'the host’s invitation (rt1.…)')
+    .option('--name <name>', 'with a line: the name by which the others know you')
+    .option('--room <room>', 'the room you go to; otherwise the one you are assigned to')
+    .action((line: string | undefined, options: Meant & { name?: string; room?: string }) =>
+      join(frame, line, options),
+    );
+  spokenBy(
+    program.command('leave').description('Leaves the room, or from the main room the session.'),
+  )
+    .option('--meeting', 'leave the session altogether')
+    .action((options: Meant & { meeting?: boolean }) =>
+      change(frame, options, { type: 'leave', ...given({ meeting: options.meeting }) }),
+    );
+  spokenBy(program.command('record').description('Starts recording, or says that you do.'))
+    .option('--room <room>', 'number or name; otherwise the room you are in')
+    .option('--recorder <recorder>', 'which recorder, where there are several')
+    .option('--continue', 'go on with the recording that was interrupted')
+    .action((options: Meant & { room?: string; recorder?: string; continue?: boolean }) => {
+      const { room, recorder } = options;
+      if (options.continue) return change(frame, options, { type: 'continue' });
+      return change(frame, options, { type: 'record', ...given({ room, recorder }) });
+    });
+  for (const [word, summary] of [
+    ['pause', 'Pauses your recording.'],
+    ['resume', 'Goes on with your paused recording.'],
+    ['stop', 'Stops your recording.'],
+  ] as const) {
+    spokenBy(program.command(word).description(summary))
+      .argument('[recording]', 'its id, where you have several')
+      .action((recording: string | undefined, options: Meant) =>
+        change(frame, options, { type: word, ...given({ recording }) }),
+      );
+  }
+}
+
+async function join(
+  frame: Frame,
+  _line: string | undefined,
+  options: Meant & { name?: string; room?: string },
+): Promise<void> {
+  return change(frame, options, { type: 'enter', ...given({ room: options.room }) });
+}
