@@ -26,6 +26,7 @@ import { isRefusal } from '../session/refusal.ts';
 import { assignmentOf, type Grant, type Recording, type SessionState } from '../session/state.ts';
 import { rowOf, rowsOf } from '../session/table.ts';
 import type { Area, DaemonContext } from './area.ts';
+import { peopleStatus } from './people-status.ts';
 import type { Applied, Sessions } from './sessions.ts';
 
 /** Makes the signed lines that the others need to hear of what was done. */
@@ -90,6 +91,7 @@ export function openPeople(
         requestsOf(session === undefined ? sessions.open() : [sessions.find(session)], all),
       'session.proof': ({ recording }) => proofOf(sessions, recording),
     },
+    status: () => peopleStatus(sessions.open(), sessions.now()),
     start: () => sessions.load(),
     close: () => sessions.close(),
   };
