@@ -89,6 +89,10 @@ export interface Diagnosis {
   readonly needsReference: boolean;
   /** What the file says of the program that wrote it (muxer or writing application), if anything. */
   readonly writer: string | null;
+  /** Creation time in the file's header (mvhd, DateUTC), ms since 1970; absent when it has none. */
+  readonly createdAt?: number;
+  /** When the recording began, where the recorder itself wrote it down, ms since 1970. */
+  readonly startedAt?: number;
 }
 
 /** A diagnosis of a file that is not media, or of none we read. */
