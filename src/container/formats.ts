@@ -1,15 +1,30 @@
 /**
  * The formats Roomtape reads, and the one place that chooses among them.
  */
+import { adts } from './adts/adts.ts';
 import { aiff } from './aiff/aiff.ts';
 import type { ByteSource } from './bytes.ts';
 import { type Diagnosis, foreign } from './diagnosis.ts';
+import { flac } from './flac/flac.ts';
+import { flv } from './flv/flv.ts';
 import { type ContainerFormat, type DiagnoseContext, headLength } from './format.ts';
 import { isobmff } from './isobmff/isobmff.ts';
 import { matroska } from './matroska/matroska.ts';
+import { mp3 } from './mpegaudio/mp3.ts';
+import { ogg } from './ogg/ogg.ts';
 import { wav } from './riff/wav.ts';
 
-export const formats: readonly ContainerFormat[] = [isobmff, matroska, wav, aiff];
+export const formats: readonly ContainerFormat[] = [
+  isobmff,
+  matroska,
+  wav,
+  aiff,
+  ogg,
+  flac,
+  flv,
+  mp3,
+  adts,
+];
 
 /** The format a file is of, judged by its first bytes; null when it is none. */
 export function recogniseFormat(source: ByteSource): ContainerFormat | null {

@@ -104,6 +104,27 @@ export class Window {
     return -1;
   }
 
+  /** Like `search`, for any of several first bytes, in one pass. */
+  searchAny(
+    from: number,
+    to: number,
+    firsts: readonly number[],
+    test: (at: number) => boolean,
+  ): number {
+    const wanted = new Uint8Array(256);
+    for (const first of firsts) wanted[first] = 1;
+    const end = Math.min(to, this.end);
+    for (let at = Math.max(0, from); at < end; ) {
+      const view = this.bytes(at, Math.min(largestStep, end - at));
+      if (view.length === 0) return -1;
+      for (let i = 0; i < view.length; i += 1) {
+        if (wanted[view[i] ?? 0] === 1 && test(at + i)) return at + i;
+      }
+      at += view.length;
+    }
+    return -1;
+  }
+
   /** The last offset before `before` and not below `from` where `first` stands and `test` agrees. */
   searchBack(before: number, from: number, first: number, test: (at: number) => boolean): number {
     let high = Math.min(before, this.end);

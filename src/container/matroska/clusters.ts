@@ -278,16 +278,7 @@ export class ClusterWalk {
   }
 
   #search(from: number): number {
-    const step = 64 * 1024;
-    for (let at = from; at < this.#written; at += step) {
-      const view = this.#window.bytes(at, Math.min(step, this.#written - at));
-      for (let i = 0; i < view.length; i += 1) {
-        const byte = view[i];
-        if (byte !== 0xa3 && byte !== 0xa0 && byte !== 0x1f) continue;
-        if (this.#chains(at + i)) return at + i;
-      }
-    }
-    return -1;
+    return this.#window.searchAny(from, this.#written, [0xa3, 0xa0, 0x1f], (at) => this.#chains(at));
   }
 
   #chains(from: number): boolean {

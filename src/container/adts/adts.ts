@@ -1,0 +1,144 @@
+/**
+ * ADTS: AAC frames with a header each (ISO/IEC 13818-7 §6.2). There is no header over all of them
+ * and no end mark: a file that ends behind a frame is whole.
+ */
+
+import type { ByteSource, Progress } from '../bytes.ts';
+import { memorySource } from '../bytes.ts';
+import { type Diagnosis, foreign, type TrackSummary } from '../diagnosis.ts';
+import type { ContainerFormat } from '../format.ts';
+import {
+  type Chain,
+  endsInFrame,
+  type FrameHeader,
+  findChain,
+  walkFrames,
+} from '../mpegaudio/frame-chain.ts';
+import type { OutputPiece } from '../repair-plan.ts';
+import {
+  DamageList,
+  diagnosisOf,
+  milliseconds,
+  noRepairFor,
+  planOf,
+  reportZeroTail,
+  smallFile,
+} from '../survey.ts';
+import { Window } from '../window.ts';
+import { writtenEnd } from '../zero-tail.ts';
+
+const rates = [
+  96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350,
+];
+
+export const adts: ContainerFormat = {
+  containers: ['adts'],
+  recognise: (head) => {
+    const window = new Window(memorySource(head));
+    if (!adtsHeader(window, 0)) return 0;
+    return findChain(window, 0, adtsHeader, null) === 0 ? 60 : 5;
+  },
+  diagnose: (source, context = {}) => {
+    const isThorough = context.thorough ?? source.size <= smallFile;
+    return isThorough ? walk(source).diagnosis : atAGlance(source);
+  },
+  planRepair: (source, context) => {
+    const { diagnosis, chain } = walk(source, context.progress);
+    const refusal = noRepairFor(diagnosis);
+    if (refusal || !chain) {
+      return refusal ?? { kind: 'none', reason: 'empty', detail: 'There is no complete frame.' };
+    }
+    return planOf(
+      {
+        container: 'adts',
+        extension: '.aac',
+        method: 'complete frames kept',
+        tracks: diagnosis.tracks,
+        bytesTotal: source.size,
+        kept: chain.kept.bytes,
+        lost: chain.lost,
+        lostMs: milliseconds(
+          (chain.lost * chain.samples) / chain.kept.bytes,
+          chain.first.sampleRate,
+        ),
+        damage: diagnosis.damage,
+      },
+      (): Iterable<OutputPiece> => chain.kept.copies(),
+    );
+  },
+};
+
+/** Reads the header of the frame at `at`; null when there is none. */
+export function adtsHeader(window: Window, at: number): FrameHeader | null {
+  const [a, b, c, d, e, f, g] = window.bytes(at, 7);
+  if (a !== 0xff || b === undefined || (b & 0xf6) !== 0xf0) return null;
+  if (c === undefined || d === undefined || e === undefined || f === undefined) return null;
+  if (g === undefined) return null;
+  const sampleRate = rates[(c >> 2) & 15];
+  const length = (d & 3) * 2048 + e * 8 + (f >> 5);
+  if (!sampleRate || length < ((b & 1) === 1 ? 7 : 9)) return null;
+  const configuration = ((c & 1) << 2) | (d >> 6);
+  const blocks = (g & 3) + 1;
+  return {
+    length,
+    samples: blocks * 1024,
+    sampleRate,
+    channels: configuration === 7 ? 8 : configuration,
+    // All fixed bits: version, profile, rate and channels.
+    likeness: (b & 0x0f) * 65536 + (c & 0xfd) * 256 + (d & 0xc0),
+  };
+}
+
+function atAGlance(source: ByteSource): Diagnosis {
+  const written = writtenEnd(source);
+  const window = new Window(source, written);
+  const first = adtsHeader(window, 0);
+  if (!first) return none(source);
+  const damage = new DamageList();
+  reportZeroTail(damage, written, source.size);
+  if (!endsInFrame(window, written, 0, adtsHeader)) {
+    damage.add('torn-tail', written, 'The last frame is cut off.');
+  }
+  return diagnosisOf({
+    container: 'adts',
+    verdict: damage.isEmpty ? 'whole' : 'interrupted',
+    tracks: [track(first, null, null)],
+    damage: damage.list,
+  });
+}
+
+function walk(
+  source: ByteSource,
+  progress?: Progress,
+): { diagnosis: Diagnosis; chain: Chain | null } {
+  const written = writtenEnd(source);
+  const damage = new DamageList();
+  const chain = walkFrames(new Window(source, written, progress), 0, adtsHeader, damage);
+  if (!chain || chain.frames === 0) return { diagnosis: none(source), chain: null };
+  reportZeroTail(damage, written, source.size);
+  if (chain.start > 0)
+    damage.add('hole', 0, `${chain.start} bytes before the first frame are no sound.`);
+  const durationMs = milliseconds(chain.samples, chain.first.sampleRate);
+  const diagnosis = diagnosisOf({
+    container: 'adts',
+    verdict: damage.isEmpty ? 'whole' : 'interrupted',
+    tracks: [track(chain.first, chain.frames, durationMs)],
+    damage: damage.list,
+  });
+  return { diagnosis, chain };
+}
+
+function none(source: ByteSource): Diagnosis {
+  const detail = 'There is no complete frame.';
+  const damage = [{ kind: 'no-media' as const, at: source.size, detail }];
+  return { ...foreign(detail), container: 'adts', verdict: 'empty', damage };
+}
+
+function track(
+  frame: FrameHeader,
+  samples: number | null,
+  durationMs: number | null,
+): TrackSummary {
+  const { sampleRate, channels } = frame;
+  return { kind: 'audio', codec: 'aac', samples, durationMs, sampleRate, channels };
+}
