@@ -41,11 +41,16 @@ const room = () => import('./room.ts');
 const participant = () => import('./participant.ts');
 const permission = () => import('./permission.ts');
 const record = () => import('./record.ts');
+const rescue = () => import('./rescue.ts');
 
 export const commandGroups: readonly CommandGroup[] = [
   {
     title: 'Broken files, without a daemon',
-    entries: [],
+    entries: [
+      { word: 'inspect', summary: 'say what a file is and what is wrong with it', load: rescue },
+      { word: 'recover', summary: 'write a repaired copy of an interrupted file', load: rescue },
+      { word: 'verify', summary: 'read and decode a file to its end', load: rescue },
+    ],
   },
   {
     title: 'Sessions and rooms (host)',

@@ -18,6 +18,8 @@ export interface RepairPlan {
   readonly extension: string;
   /** How it is done, in a few words: `tables rebuilt from the bitstream`, `hidden index`, … */
   readonly method: string;
+  /** Path of the reference whose codec set-up it uses; absent or null when it needs none. */
+  readonly reference?: string | null;
   readonly tracks: readonly TrackSummary[];
   /** Size of the source. */
   readonly bytesTotal: number;

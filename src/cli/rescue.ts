@@ -1,0 +1,357 @@
+/**
+ * `roomtape inspect`, `recover`, `verify`: broken files, without a daemon.
+ *
+ * A word that names no file but may be the id of a take goes to the daemon (recordings.ts). The
+ * fields printed with `--json` are a contract that programs rely on.
+ */
+import { lstatSync } from 'node:fs';
+import type { Command } from 'commander';
+import type { Diagnosis, TrackSummary } from '../container/diagnosis.ts';
+import { type ExitCode, exitCodes, RoomtapeError } from '../errors.ts';
+import type { Recovery, Rescue, RescueProgress, VerifiedFile } from '../system/rescue.ts';
+import type { Frame } from './frame.ts';
+import { duration, type Paint, size, visible } from './output.ts';
+
+export function defineCommands(program: Command, frame: Frame): void {
+  program
+    .command('inspect')
+    .description('Says what each file is, what is wrong with it and what can be had of it.')
+    .argument('<file...>')
+    .action((files: string[]) => inspect(frame, files));
+  program
+    .command('recover')
+    .description(
+      'Writes a repaired copy of each interrupted file, <stem>.recovered.<ext>, and verifies it.\n' +
+        'The original is never changed.',
+    )
+    .argument('<file...>', 'files, or ids of takes')
+    .option('--reference <file...>', 'whole file of the same recorder and settings')
+    .option('--out <folder>', 'where the new files go (beside the originals)')
+    .option('--dry-run', 'only say what would be done')
+    .option('--no-verify', 'do not read back and decode the new file')
+    .option('--overwrite', 'replace an existing output')
+    .option('--faststart', 'put the index in front, for playing while downloading')
+    .action((files: string[], options: RecoverFlags) => recover(frame, files, options));
+  program
+    .command('verify')
+    .description('Reads each file to its end with two readers and decodes all of it.')
+    .argument('<file...>', 'files, or ids of takes')
+    .action((files: string[]) => verify(frame, files));
+}
+
+interface RecoverFlags {
+  readonly reference?: string[];
+  readonly out?: string;
+  readonly dryRun?: boolean;
+  readonly verify: boolean;
+  readonly overwrite?: boolean;
+  readonly faststart?: boolean;
+}
+
+/** What one file came to: a result with its part of the exit code, or an obstacle. */
+interface Told<T> {
+  readonly result: T;
+  readonly code: ExitCode;
+  readonly text: (paint: Paint) => readonly string[];
+}
+
+async function inspect(frame: Frame, files: readonly string[]): Promise<void> {
+  await forEach(frame, files, async (path, rescue, signal) => {
+    const { diagnosis } = await rescue.diagnose(path, { followLink: true, signal });
+    const next = await nextFor(path, diagnosis);
+    const { container, verdict, durationMs, tracks, damage, recoverable } = diagnosis;
+    const recorder = await recorderOf(path, diagnosis);
+    const result = {
+      path,
+      container,
+      recorder,
+      verdict,
+      durationMs,
+      tracks: tracks.map(trackFields),
+      damage: damage.map(({ kind, at, detail }) => ({ kind, at, detail })),
+      recoverable,
+      next,
+    };
+    return {
+      result,
+      code: verdict === 'whole' ? exitCodes.done : exitCodes.damage,
+      text: (paint) => [
+        heading(paint, path, verdict),
+        line('container', recorder === 'unknown' ? container : `${container}, by ${recorder}`),
+        ...trackLines(tracks),
+        ...(durationMs === null ? [] : [line('length', duration(durationMs))]),
+        ...damage.map(({ at, detail }) => line('damage', `at byte ${at}: ${visible(detail)}`)),
+        ...(next === null ? [] : [line('next', visible(next))]),
+      ],
+    };
+  });
+}
+
+async function recover(frame: Frame, words: readonly string[], flags: RecoverFlags): Promise<void> {
+  const { files, ids } = filesAndIds(words);
+  if (ids.length > 0) {
+    if (files.length > 0) throw mixed();
+    const { recoverTakes } = await import('./recordings.ts');
+    return recoverTakes(frame, ids);
+  }
+  await forEach(frame, files, async (path, rescue, signal) => {
+    const recovery = await rescue.recover(path, {
+      followLink: true,
+      signal,
+      onProgress: (progress) => frame.progress(progressLine(path, progress)),
+      referencePaths: flags.reference,
+      folder: flags.out ?? null,
+      dryRun: flags.dryRun,
+      verify: flags.verify,
+      existing: flags.overwrite ? 'overwrite' : 'refuse',
+      faststart: flags.faststart,
+    });
+    return toldRecovery(path, recovery, flags.dryRun === true);
+  });
+}
+
+async function toldRecovery(
+  path: string,
+  recovery: Recovery,
+  dryRun: boolean,
+): Promise<Told<unknown>> {
+  const { recoveryFields, recoveryCode } = await import('../system/recovery-report.ts');
+  const fields = recoveryFields(recovery);
+  const code = recoveryCode(recovery);
+  const next = await nextAfter(path, recovery, dryRun);
+  return {
+    result: { ...fields, path, next },
+    code,
+    text: (paint) => recoveryLines(paint, { ...fields, path }, recovery, next),
+  };
+}
+
+function recoveryLines(
+  paint: Paint,
+  fields: import('../system/recovery-report.ts').RecoveryFields,
+  recovery: Recovery,
+  next: string | null,
+): readonly string[] {
+  const { outcome, written, verification } = recovery;
+  const lines = [heading(paint, fields.path, fields.verdict)];
+  if (outcome.kind === 'none') {
+    lines.push(line(outcome.reason === 'whole' ? 'result' : 'why', visible(outcome.detail)));
+  } else {
+    lines.push(line('method', outcome.method), ...trackLines(outcome.tracks));
+    const lostTime = outcome.lostMs === null ? '' : `, ${seconds(outcome.lostMs)}`;
+    const length = Math.max(0, ...outcome.tracks.map((track) => track.durationMs ?? 0));
+    lines.push(
+      line('kept', `${size(outcome.bytesKept)} of ${size(outcome.bytesTotal)}, ${seconds(length)}`),
+    );
+    lines.push(
+      line('lost', outcome.bytesLost === 0 ? 'nothing' : `${size(outcome.bytesLost)}${lostTime}`),
+    );
+    if (fields.reference !== null) lines.push(line('reference', visible(fields.reference)));
+    for (const finding of outcome.findings) lines.push(line('note', visible(finding)));
+    lines.push(line('output', written ? visible(written.path) : 'nothing written (dry run)'));
+    if (written) lines.push(line('verified', verificationText(verification)));
+    for (const problem of verification.problems) lines.push(line('problem', visible(problem)));
+  }
+  if (next !== null) lines.push(line('next', visible(next)));
+  return lines;
+}
+
+async function verify(frame: Frame, words: readonly string[]): Promise<void> {
+  const { files, ids } = filesAndIds(words);
+  if (ids.length > 0) {
+    if (files.length > 0) throw mixed();
+    const { verifyTakes } = await import('./recordings.ts');
+    return verifyTakes(frame, ids);
+  }
+  const { isSound } = await import('../system/rescue.ts');
+  await forEach(frame, files, async (path, rescue, signal) => {
+    const verified = await rescue.verify(path, {
+      followLink: true,
+      signal,
+      onProgress: (progress) => frame.progress(progressLine(path, progress)),
+    });
+    const { diagnosis, verification } = verified;
+    const sound = diagnosis.verdict === 'whole' && isSound(verification);
+    const next = sound ? null : await nextFor(path, diagnosis);
+    return {
+      result: { ...verifiedFields(path, verified), next },
+      code: sound ? exitCodes.done : exitCodes.damage,
+      text: (paint) => [
+        heading(paint, path, diagnosis.verdict),
+        ...trackLines(diagnosis.tracks),
+        line('verified', verificationText(verification)),
+        ...verification.problems.map((problem) => line('problem', visible(problem))),
+        ...(next === null ? [] : [line('next', visible(next))]),
+      ],
+    };
+  });
+}
+
+const verifiedFields = (path: string, { diagnosis, verification }: VerifiedFile) => ({
+  path,
+  container: diagnosis.container,
+  verdict: diagnosis.verdict,
+  durationMs: diagnosis.durationMs,
+  tracks: diagnosis.tracks.map(trackFields),
+  verification,
+});
+
+/**
+ * Works through the files one by one. An obstacle with one file does not keep the others from their
+ * turn; the exit code is the worst of all: wrong usage, failed, damage, done.
+ */
+async function forEach<T>(
+  frame: Frame,
+  files: readonly string[],
+  act: (path: string, rescue: Rescue, signal: AbortSignal) => Promise<Told<T>>,
+): Promise<void> {
+  const [{ Rescue }, { readConfig }, { dataFolder, pathsOf }] = await Promise.all([
+    import('../system/rescue.ts'),
+    import('../system/config.ts'),
+    import('../system/paths.ts'),
+  ]);
+  const config = await readConfig({ file: pathsOf(dataFolder()).config, env: process.env });
+  const rescue = new Rescue({ ffmpeg: config.ffmpeg });
+  const told: Told<T>[] = [];
+  const obstacles: { path: string; problem: RoomtapeError }[] = [];
+  try {
+    for (const path of files) {
+      try {
+        told.push(await act(path, rescue, frame.cancelled));
+      } catch (problem) {
+        if (!(problem instanceof RoomtapeError)) throw problem;
+        if (files.length === 1 && !frame.json) throw problem;
+        obstacles.push({ path, problem });
+        if (problem.code === 'cancelled') break;
+      }
+    }
+  } finally {
+    await rescue.close();
+  }
+  const codes = [
+    ...told.map(({ code }) => code),
+    ...obstacles.map(({ problem }) => problem.exitCode),
+  ];
+  frame.exitCode = worst(codes);
+  for (const { problem } of obstacles) {
+    frame.note(`roomtape: ${visible(problem.message)}`);
+    if (problem.next) frame.note(`next:     ${visible(problem.next)}`);
+  }
+  await frame.print({
+    results: told.map(({ result }) => result),
+    text: (paint) => told.map(({ text }) => text(paint).join('\n')).join('\n\n'),
+    ...(obstacles.length > 0 ? { more: { errors: obstacles.map(obstacleFields) } } : {}),
+  });
+}
+
+const obstacleFields = ({ path, problem }: { path: string; problem: RoomtapeError }) => ({
+  path,
+  code: problem.code,
+  problem: problem.message,
+  next: problem.next ?? null,
+});
+
+const badness: readonly ExitCode[] = [
+  exitCodes.done,
+  exitCodes.damage,
+  exitCodes.failed,
+  exitCodes.usage,
+];
+
+function worst(codes: readonly ExitCode[]): ExitCode {
+  return codes.reduce<ExitCode>(
+    (worse, code) => (badness.indexOf(code) > badness.indexOf(worse) ? code : worse),
+    exitCodes.done,
+  );
+}
+
+/** A word is a file when there is one of that name, or when it can be no id. */
+function filesAndIds(words: readonly string[]): { files: string[]; ids: string[] } {
+  const files: string[] = [];
+  const ids: string[] = [];
+  for (const word of words) {
+    const mayBeId = /^(?:[a-z]+_)?[0-9a-hjkmnp-tv-z]{3,26}$/i.test(word);
+    const there = lstatSync(word, { throwIfNoEntry: false }) !== undefined;
+    (mayBeId && !there ? ids : files).push(word);
+  }
+  return { files, ids };
+}
+
+const mixed = () =>
+  new RoomtapeError('usage', 'Files and ids of takes cannot be mixed in one command.', {
+    next: 'roomtape recover <file...>',
+  });
+
+async function recorderOf(_path: string, _diagnosis: Diagnosis): Promise<string> {
+  return 'unknown';
+}
+
+async function nextFor(path: string, diagnosis: Diagnosis): Promise<string | null> {
+  if (diagnosis.verdict === 'whole' || !diagnosis.recoverable) return null;
+  const { quoted } = await import('../system/files.ts');
+  return `roomtape recover ${quoted(path)}`;
+}
+
+async function nextAfter(
+  path: string,
+  recovery: Recovery,
+  dryRun: boolean,
+): Promise<string | null> {
+  const { quoted } = await import('../system/files.ts');
+  const { outcome } = recovery;
+  if (outcome.kind === 'plan') return dryRun ? `roomtape recover ${quoted(path)}` : null;
+  if (outcome.next) return outcome.next;
+  if (outcome.reason !== 'no-parameter-sets') return null;
+  return `roomtape recover ${quoted(path)} --reference <whole file of the same recorder>`;
+}
+
+const trackFields = ({ kind, codec, samples, durationMs }: TrackSummary) => ({
+  kind,
+  codec,
+  samples,
+  durationMs,
+});
+
+function verificationText(verification: Recovery['verification']): string {
+  const { structure, decode, errors } = verification;
+  if (structure === 'not-run') return 'no (--no-verify)';
+  const read = structure === 'ok' ? 'reads whole' : 'does not read whole';
+  switch (decode) {
+    case 'ok':
+      return `${read}, decodes to the end without an error`;
+    case 'errors':
+      return `${read}, ${errors} errors while decoding`;
+    case 'unavailable':
+      return `${read}; not decoded, for want of a decoder`;
+    case 'not-run':
+      return read;
+  }
+}
+
+function trackLines(tracks: readonly TrackSummary[]): string[] {
+  return tracks.map((track) => {
+    const { kind, codec, samples, durationMs, width, height, sampleRate, channels } = track;
+    const parts = [codec];
+    if (width && height) parts.push(`${width}×${height}`);
+    if (sampleRate) parts.push(`${sampleRate} Hz`);
+    if (channels) parts.push(`${channels} ch`);
+    if (samples !== null) parts.push(`${samples} samples`);
+    if (durationMs !== null) parts.push(seconds(durationMs));
+    return line(kind, parts.join(', '));
+  });
+}
+
+const heading = (paint: Paint, path: string, verdict: string) =>
+  `${paint('bold', visible(path))}: ${paint(verdict === 'whole' ? 'green' : 'yellow', verdict)}`;
+
+const line = (title: string, text: string) => `  ${title.padEnd(10)} ${text}`;
+
+const seconds = (ms: number) => (ms < 60_000 ? `${(ms / 1000).toFixed(2)} s` : duration(ms));
+
+function progressLine(path: string, { phase, part, rate, remainingMs }: RescueProgress): string {
+  const words = [`${visible(path)}: ${phase}`];
+  if (part !== null) words.push(`${Math.floor(part * 100)} %`);
+  if (rate > 0 && phase !== 'decoding') words.push(`${size(rate)}/s`);
+  if (remainingMs !== null) words.push(`${duration(remainingMs)} left`);
+  return words.join('  ');
+}

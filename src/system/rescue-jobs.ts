@@ -1,0 +1,107 @@
+/**
+ * What the rescue worker can be asked, and what it answers: plain values that cross a thread border.
+ */
+import type { Diagnosis, TrackSummary } from '../container/diagnosis.ts';
+import type { ReferenceProfile } from '../container/format.ts';
+import type { NoRepair, RepairPlan } from '../container/repair-plan.ts';
+import type { ObstacleCode } from '../errors.ts';
+import type { FileIdentity } from './files.ts';
+import type { Written } from './plan-writer.ts';
+
+/** A plan without its bytes. */
+export type PlanSummary = Omit<RepairPlan, 'pieces'> & { readonly kind: 'plan' };
+
+interface OnFile {
+  readonly path: string;
+  /** Whether a person named the path, so that a symbolic link may be followed. */
+  readonly followLink: boolean;
+}
+
+export interface DiagnoseJob extends OnFile {
+  readonly kind: 'diagnose';
+}
+
+export interface ProfileJob extends OnFile {
+  readonly kind: 'profile';
+}
+
+export interface RepairJob extends OnFile {
+  readonly kind: 'repair';
+  readonly references: readonly ReferenceProfile[];
+  /** For trial decodes; null when there is no ffmpeg. */
+  readonly ffmpeg: string | null;
+  readonly faststart: boolean;
+  /** Null plans only. */
+  readonly write: {
+    /** Null: beside the source. */
+    readonly folder: string | null;
+    readonly existing: 'refuse' | 'overwrite' | 'adopt';
+    readonly reserve: number;
+  } | null;
+}
+
+export interface ReadBackJob extends OnFile {
+  readonly kind: 'read-back';
+  /** What the file was made to hold; null when it was not made by us. */
+  readonly expected: readonly TrackSummary[] | null;
+  readonly hash: boolean;
+}
+
+export interface HashJob extends OnFile {
+  readonly kind: 'hash';
+}
+
+export interface Diagnosed {
+  readonly identity: FileIdentity;
+  readonly diagnosis: Diagnosis;
+}
+
+export interface Repaired extends Diagnosed {
+  readonly outcome: PlanSummary | NoRepair;
+  readonly written: Written | null;
+}
+
+export interface ReadBack extends Diagnosed {
+  /** What our own reader and the independent one object to; empty when the structure is sound. */
+  readonly problems: readonly string[];
+  readonly sha256: string | null;
+}
+
+/** Which answer belongs to which job. */
+export interface JobAnswers {
+  readonly diagnose: Diagnosed;
+  readonly profile: ReferenceProfile | null;
+  readonly repair: Repaired;
+  readonly 'read-back': ReadBack;
+  readonly hash: string;
+}
+
+export type Job = DiagnoseJob | ProfileJob | RepairJob | ReadBackJob | HashJob;
+export type JobKind = Job['kind'];
+
+export type Phase = 'reading' | 'planning' | 'writing' | 'reading back';
+
+export interface ToWorker {
+  readonly id: number;
+  readonly job: Job;
+  /** One number that is not 0 once the job shall end. */
+  readonly stop: Int32Array;
+}
+
+export type FromWorker =
+  | {
+      readonly id: number;
+      readonly kind: 'progress';
+      readonly phase: Phase;
+      readonly done: number;
+      readonly total: number;
+    }
+  | { readonly id: number; readonly kind: 'done'; readonly answer: unknown }
+  | {
+      readonly id: number;
+      readonly kind: 'obstacle';
+      readonly code: ObstacleCode;
+      readonly problem: string;
+      readonly next: string | undefined;
+    }
+  | { readonly id: number; readonly kind: 'bug'; readonly stack: string };

@@ -1,0 +1,154 @@
+/**
+ * The thread in which every byte from outside is parsed.
+ *
+ * It has a memory limit and can be terminated at any moment: whatever a hostile file does, it costs
+ * this thread and not the process. One job at a time; the service in rescue-service.ts sees to that.
+ */
+import { dirname } from 'node:path';
+import { parentPort } from 'node:worker_threads';
+import { Cancelled, type Progress } from '../container/bytes.ts';
+import type { Diagnosis } from '../container/diagnosis.ts';
+import { diagnose, recogniseFormat } from '../container/formats.ts';
+import type { NoRepair, RepairOutcome } from '../container/repair-plan.ts';
+import { RoomtapeError } from '../errors.ts';
+import { trialDecoder } from './ffmpeg.ts';
+import { FileSource, sha256 } from './files.ts';
+import { recoveredName, writePlan } from './plan-writer.ts';
+import { readIndependently } from './read-back.ts';
+import type {
+  FromWorker,
+  Job,
+  JobAnswers,
+  PlanSummary,
+  ReadBackJob,
+  Repaired,
+  RepairJob,
+  ToWorker,
+} from './rescue-jobs.ts';
+
+type Report = (phase: ProgressOf['phase'], total: number) => Progress;
+type ProgressOf = Extract<FromWorker, { kind: 'progress' }>;
+
+parentPort?.on('message', async ({ id, job, stop }: ToWorker) => {
+  const send = (message: FromWorker) => parentPort?.postMessage(message);
+  // Told at most ten times a second; asked to stop at every call.
+  let toldAt = 0;
+  const report: Report = (phase, total) => (done) => {
+    const now = performance.now();
+    if (now - toldAt > 100) {
+      toldAt = now;
+      send({ id, kind: 'progress', phase, done, total });
+    }
+    return Atomics.load(stop, 0) === 0;
+  };
+  try {
+    send({ id, kind: 'done', answer: await perform(job, report) });
+  } catch (problem) {
+    send(failure(id, problem));
+  }
+});
+
+function failure(id: number, problem: unknown): FromWorker {
+  if (problem instanceof RoomtapeError) {
+    const { code, message, next } = problem;
+    return { id, kind: 'obstacle', code, problem: message, next };
+  }
+  if (problem instanceof Cancelled) {
+    return { id, kind: 'obstacle', code: 'cancelled', problem: 'Cancelled.', next: undefined };
+  }
+  const stack = problem instanceof Error ? (problem.stack ?? problem.message) : String(problem);
+  return { id, kind: 'bug', stack };
+}
+
+async function perform(job: Job, report: Report): Promise<JobAnswers[Job['kind']]> {
+  const source = new FileSource(job.path, job);
+  try {
+    const reading = report('reading', source.size);
+    switch (job.kind) {
+      case 'diagnose':
+        return {
+          identity: source.identity,
+          diagnosis: diagnose(source, { progress: reading }),
+        };
+      case 'profile':
+        return recogniseFormat(source)?.profile?.(source, job.path) ?? null;
+      case 'repair':
+        return repair(source, job, report);
+      case 'read-back':
+        return await readBack(source, job, report);
+      case 'hash': {
+        const digest = sha256(source, reading);
+        source.assertUnchanged();
+        return digest;
+      }
+    }
+  } finally {
+    source.close();
+  }
+}
+
+function repair(source: FileSource, job: RepairJob, report: Report): Repaired {
+  const diagnosis = diagnose(source, { progress: report('reading', source.size) });
+  const outcome = plan(source, diagnosis, job, report);
+  const { identity } = source;
+  if (outcome.kind === 'none') return { identity, diagnosis, outcome, written: null };
+  const { write } = job;
+  const written = write
+    ? writePlan(
+        source,
+        outcome,
+        recoveredName(job.path, write.folder ?? dirname(job.path), outcome.extension),
+        { ...write, progress: report('writing', outcome.outputSize) },
+      )
+    : null;
+  source.assertUnchanged();
+  const { pieces: _, ...described } = outcome;
+  const unreadable = source.unreadable.reduce((sum, range) => sum + range.length, 0);
+  const summary: PlanSummary =
+    unreadable === 0
+      ? described
+      : {
+          ...described,
+          findings: [...described.findings, `The disk could not read ${unreadable} bytes.`],
+        };
+  return { identity, diagnosis, outcome: summary, written };
+}
+
+function plan(
+  source: FileSource,
+  diagnosis: Diagnosis,
+  job: RepairJob,
+  report: Report,
+): RepairOutcome {
+  const format = recogniseFormat(source);
+  if (diagnosis.verdict === 'whole') return none('whole', 'The file is whole: nothing to repair.');
+  if (!format) {
+    const detail = diagnosis.damage[0]?.detail ?? 'It holds no media.';
+    if (diagnosis.verdict === 'beyond-repair') return none('all-zeros', detail);
+    return none(diagnosis.verdict === 'empty' ? 'empty' : 'foreign', detail);
+  }
+  return format.planRepair(source, {
+    references: job.references,
+    ...(job.ffmpeg ? { trialDecode: trialDecoder(job.ffmpeg) } : {}),
+    progress: report('planning', source.size),
+    faststart: job.faststart,
+  });
+}
+
+const none = (reason: NoRepair['reason'], detail: string): NoRepair => ({
+  kind: 'none',
+  reason,
+  detail,
+});
+
+async function readBack(source: FileSource, job: ReadBackJob, report: Report) {
+  const progress = report('reading back', source.size);
+  const diagnosis = diagnose(source, { progress });
+  const problems =
+    diagnosis.verdict === 'whole'
+      ? await readIndependently(job.path, diagnosis, job.expected, progress)
+      : diagnosis.damage.map(({ detail }) => detail);
+  const digest = job.hash ? sha256(source, progress) : null;
+  source.assertUnchanged();
+  return { identity: source.identity, diagnosis, problems, sha256: digest };
+}

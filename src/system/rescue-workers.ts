@@ -1,0 +1,217 @@
+/**
+ * The rescue workers: started when there is work, ended when there is none or when they hang.
+ *
+ * A job that says nothing for too long, or needs too much memory, is ended with its thread and
+ * reported as an obstacle; the next job gets a new thread.
+ */
+import { extname } from 'node:path';
+import { Worker, type WorkerOptions } from 'node:worker_threads';
+import { RoomtapeError } from '../errors.ts';
+import type { FromWorker, Job, JobAnswers, Phase, ToWorker } from './rescue-jobs.ts';
+
+export interface JobProgress {
+  readonly phase: Phase;
+  /** Bytes done and to do in this phase; 0 when they cannot be told. */
+  readonly done: number;
+  readonly total: number;
+}
+
+export interface RunOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((progress: JobProgress) => void) | undefined;
+  /** A worker that says nothing for this long is ended. */
+  readonly stallMs?: number;
+}
+
+const memoryLimitMb = 256;
+const idleMs = 5_000;
+/** Diagnosing is a matter of milliseconds, but a disk may have to wake up first. */
+const defaultStallMs = 60_000;
+
+export class RescueWorkers {
+  readonly #most: number;
+  readonly #threads = new Set<Thread>();
+  readonly #waiting: (() => void)[] = [];
+  #closed = false;
+
+  /** @param most  how many jobs may run at once */
+  constructor(most = 1) {
+    this.#most = most;
+  }
+
+  async run<K extends Job['kind']>(
+    job: Extract<Job, { kind: K }>,
+    options: RunOptions = {},
+  ): Promise<JobAnswers[K]> {
+    const thread = await this.#freeThread();
+    try {
+      return (await thread.perform(job, options)) as JobAnswers[K];
+    } finally {
+      if (thread.dead) this.#threads.delete(thread);
+      this.#waiting.shift()?.();
+    }
+  }
+
+  /** Ends all threads; what they were writing is removed by the next run. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.all([...this.#threads].map((thread) => thread.end()));
+    for (const go of this.#waiting.splice(0)) go();
+  }
+
+  async #freeThread(): Promise<Thread> {
+    for (;;) {
+      if (this.#closed) throw new RoomtapeError('cancelled', 'Roomtape is ending.');
+      for (const thread of this.#threads) {
+        if (thread.dead) this.#threads.delete(thread);
+        else if (!thread.busy) return thread.take();
+      }
+      if (this.#threads.size < this.#most) {
+        const thread = new Thread();
+        this.#threads.add(thread);
+        return thread.take();
+      }
+      await new Promise<void>((go) => {
+        this.#waiting.push(go);
+      });
+    }
+  }
+}
+
+class Thread {
+  dead = false;
+  busy = false;
+  readonly #worker: Worker;
+  #idle: NodeJS.Timeout | undefined;
+  #jobs = 0;
+
+  constructor() {
+    this.#worker = startWorker();
+    // Without a job there is nobody to tell; whoever takes a dead thread starts another.
+    this.#worker.on('error', () => {
+      this.dead = true;
+    });
+    this.#worker.on('exit', () => {
+      this.dead = true;
+    });
+  }
+
+  take(): this {
+    this.busy = true;
+    clearTimeout(this.#idle);
+    this.#worker.ref();
+    return this;
+  }
+
+  async end(): Promise<void> {
+    this.dead = true;
+    clearTimeout(this.#idle);
+    await this.#worker.terminate();
+  }
+
+  async perform(job: Job, options: RunOptions): Promise<unknown> {
+    const { signal, onProgress, stallMs = defaultStallMs } = options;
+    const stop = new Int32Array(new SharedArrayBuffer(4));
+    this.#jobs += 1;
+    const id = this.#jobs;
+    const worker = this.#worker;
+    let watchdog: NodeJS.Timeout | undefined;
+    const cleanUp: (() => void)[] = [];
+    try {
+      return await new Promise<unknown>((resolve, reject) => {
+        const rearm = () => {
+          clearTimeout(watchdog);
+          watchdog = setTimeout(() => {
+            reject(hung(job, stallMs));
+            void this.end();
+          }, stallMs);
+        };
+        const onMessage = (message: FromWorker) => {
+          if (message.id !== id) return;
+          rearm();
+          if (message.kind === 'progress') onProgress?.(message);
+          else if (message.kind === 'done') resolve(message.answer);
+          else reject(problemOf(message, job));
+        };
+        const onError = (cause: unknown) => reject(crashed(job, cause));
+        const onExit = () => reject(crashed(job, undefined));
+        const onAbort = () => Atomics.store(stop, 0, 1);
+        worker.on('message', onMessage);
+        worker.on('error', onError);
+        worker.on('exit', onExit);
+        signal?.addEventListener('abort', onAbort, { once: true });
+        cleanUp.push(
+          () => worker.removeListener('message', onMessage),
+          () => worker.removeListener('error', onError),
+          () => worker.removeListener('exit', onExit),
+          () => signal?.removeEventListener('abort', onAbort),
+        );
+        if (signal?.aborted) onAbort();
+        rearm();
+        worker.postMessage({ id, job, stop } satisfies ToWorker);
+      });
+    } finally {
+      clearTimeout(watchdog);
+      for (const undo of cleanUp) undo();
+      this.#rest();
+    }
+  }
+
+  #rest(): void {
+    this.busy = false;
+    if (this.dead) return;
+    this.#worker.unref();
+    this.#idle = setTimeout(() => void this.end(), idleMs);
+    this.#idle.unref();
+  }
+}
+
+function startWorker(): Worker {
+  const extension = extname(import.meta.filename);
+  const url = new URL(`./rescue-worker${extension}`, import.meta.url);
+  const options: WorkerOptions = {
+    resourceLimits: { maxOldGenerationSizeMb: memoryLimitMb, stackSizeMb: 4 },
+    name: 'roomtape-rescue',
+    execArgv: [],
+  };
+  if (extension === '.js') return new Worker(url, options);
+  // From source (tests, npm run dev) the thread needs the loader first.
+  const boot =
+    `import('tsx/esm/api').then(({ register }) => { register();` +
+    ` return import(${JSON.stringify(url.href)}); });`;
+  return new Worker(boot, { ...options, eval: true });
+}
+
+function problemOf(message: FromWorker, job: Job): Error {
+  if (message.kind === 'obstacle') {
+    const next = message.next === undefined ? {} : { next: message.next };
+    return new RoomtapeError(message.code, message.problem, next);
+  }
+  const stack = message.kind === 'bug' ? message.stack : '';
+  const firstLine = stack.split('\n')[0] ?? '';
+  return new RoomtapeError('worker-failed', `Reading ${job.path} failed: ${firstLine}.`, {
+    next: 'report this as a mistake in Roomtape, with the file if you can',
+    cause: stack,
+  });
+}
+
+const hung = (job: Job, stallMs: number) =>
+  new RoomtapeError(
+    'worker-failed',
+    `Reading ${job.path} made no progress for ${stallMs / 1000} s and was ended.`,
+    { next: 'report this as a mistake in Roomtape, with the file if you can' },
+  );
+
+function crashed(job: Job, cause: unknown): RoomtapeError {
+  const memory =
+    cause instanceof Error && 'code' in cause && cause.code === 'ERR_WORKER_OUT_OF_MEMORY';
+  const reason = memory
+    ? `needed more than ${memoryLimitMb} MB of memory`
+    : cause instanceof Error
+      ? `failed: ${cause.message}`
+      : 'was ended';
+  return new RoomtapeError('worker-failed', `Reading ${job.path} ${reason}.`, {
+    next: 'report this as a mistake in Roomtape, with the file if you can',
+    cause,
+  });
+}

@@ -1,0 +1,298 @@
+/**
+ * A rescue from a path to a verified new file: diagnose, find references, plan, write, read back,
+ * decode.
+ *
+ * The one service behind `roomtape inspect`, `recover` and `verify` on files and behind the daemon's
+ * journey of a take. The bytes are parsed in a worker; ffmpeg decodes in its own process.
+ */
+import { readdir, stat } from 'node:fs/promises';
+import { dirname, extname, join, resolve } from 'node:path';
+import type { Diagnosis, TrackSummary } from '../container/diagnosis.ts';
+import type { ReferenceProfile } from '../container/format.ts';
+import type { NoRepair } from '../container/repair-plan.ts';
+import { RoomtapeError } from '../errors.ts';
+import { decodeFully, type Ffmpeg, searchFfmpeg } from './ffmpeg.ts';
+import { type FileIdentity, quoted } from './files.ts';
+import { isOwnOutput, type Written } from './plan-writer.ts';
+import type { Diagnosed, Phase, PlanSummary } from './rescue-jobs.ts';
+import { RescueWorkers } from './rescue-workers.ts';
+
+export interface RescueProgress {
+  readonly phase: Phase | 'decoding';
+  /** 0 to 1; null when the end is not known. */
+  readonly part: number | null;
+  /** Bytes (decoding: milliseconds of media) a second, over the whole phase. */
+  readonly rate: number;
+  readonly remainingMs: number | null;
+}
+
+export interface RescueOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((progress: RescueProgress) => void) | undefined;
+  /** Whether a person named the path, so that a symbolic link may be followed. */
+  readonly followLink?: boolean | undefined;
+}
+
+/** What two readers and a full decode found. */
+export interface Verification {
+  /** `damaged`: our reader or the independent one objects. */
+  readonly structure: 'ok' | 'damaged' | 'not-run';
+  /** `unavailable`: there is no ffmpeg, or it has no decoder for one of the codecs. */
+  readonly decode: 'ok' | 'errors' | 'unavailable' | 'not-run';
+  /** Errors of the decoders. */
+  readonly errors: number;
+  /** Sentences for a person; the first few. */
+  readonly problems: readonly string[];
+}
+
+export const notVerified: Verification = {
+  structure: 'not-run',
+  decode: 'not-run',
+  errors: 0,
+  problems: [],
+};
+
+/** True when nothing speaks against the file. */
+export const isSound = ({ structure, decode }: Verification): boolean =>
+  structure !== 'damaged' && decode !== 'errors';
+
+export interface RecoverOptions extends RescueOptions {
+  /** Files to learn the codecs from; when empty, whole files of the same folder are tried. */
+  readonly referencePaths?: readonly string[] | undefined;
+  /** Profiles that are known already, tried before those of the folder. */
+  readonly references?: readonly ReferenceProfile[] | undefined;
+  /** Folder of the output; null: beside the source. */
+  readonly folder?: string | null | undefined;
+  readonly existing?: 'refuse' | 'overwrite' | 'adopt' | undefined;
+  /** Disk space that must remain free, in bytes. */
+  readonly reserve?: number | undefined;
+  readonly faststart?: boolean | undefined;
+  /** Plan only. */
+  readonly dryRun?: boolean | undefined;
+  readonly verify?: boolean | undefined;
+  /** Also give the SHA-256 of the output. */
+  readonly hash?: boolean | undefined;
+}
+
+export interface Recovery {
+  readonly path: string;
+  readonly identity: FileIdentity;
+  readonly diagnosis: Diagnosis;
+  readonly outcome: PlanSummary | NoRepair;
+  readonly written: Written | null;
+  readonly verification: Verification;
+  readonly sha256: string | null;
+}
+
+export interface VerifiedFile extends Diagnosed {
+  readonly path: string;
+  readonly verification: Verification;
+  readonly sha256: string | null;
+}
+
+/** References tried when none is named: each costs a walk over headers. */
+const mostReferences = 8;
+
+export class Rescue {
+  readonly #workers: RescueWorkers;
+  readonly #told: string;
+  #ffmpeg: Promise<Ffmpeg | null> | undefined;
+
+  /**
+   * @param ffmpeg  path of an ffmpeg from the settings; empty to look for one
+   * @param most    how many files may be worked on at once
+   */
+  constructor(options: { readonly ffmpeg?: string; readonly most?: number } = {}) {
+    this.#workers = new RescueWorkers(options.most ?? 1);
+    this.#told = options.ffmpeg ?? '';
+  }
+
+  close(): Promise<void> {
+    return this.#workers.close();
+  }
+
+  diagnose(path: string, options: RescueOptions = {}): Promise<Diagnosed> {
+    const { followLink = false } = options;
+    return this.#workers.run({ kind: 'diagnose', path, followLink }, this.#watched(options));
+  }
+
+  /** The profile by which a whole file can serve as reference; null when it cannot. */
+  profile(path: string, options: RescueOptions = {}): Promise<ReferenceProfile | null> {
+    const { followLink = false } = options;
+    return this.#workers.run({ kind: 'profile', path, followLink }, this.#watched(options));
+  }
+
+  hash(path: string, options: RescueOptions = {}): Promise<string> {
+    const { followLink = false } = options;
+    return this.#workers.run({ kind: 'hash', path, followLink }, this.#watched(options));
+  }
+
+  async recover(path: string, options: RecoverOptions = {}): Promise<Recovery> {
+    const { followLink = false } = options;
+    const ffmpeg = await this.#findFfmpeg();
+    const repaired = await this.#workers.run(
+      {
+        kind: 'repair',
+        path,
+        followLink,
+        references: await this.#references(path, options),
+        ffmpeg: ffmpeg?.path ?? null,
+        faststart: options.faststart ?? false,
+        write: options.dryRun
+          ? null
+          : {
+              folder: options.folder ?? null,
+              existing: options.existing ?? 'refuse',
+              reserve: options.reserve ?? 0,
+            },
+      },
+      this.#watched(options),
+    );
+    const { outcome, written } = repaired;
+    if (outcome.kind === 'none' || !written || (options.verify === false && !options.hash)) {
+      return { path, ...repaired, verification: notVerified, sha256: null };
+    }
+    const { verification, sha256 } = await this.#verifyFile(written.path, outcome.tracks, options);
+    return {
+      path,
+      ...repaired,
+      verification: options.verify === false ? notVerified : verification,
+      sha256,
+    };
+  }
+
+  async verify(
+    path: string,
+    options: RescueOptions & { readonly hash?: boolean } = {},
+  ): Promise<VerifiedFile> {
+    return { path, ...(await this.#verifyFile(path, null, options)) };
+  }
+
+  async #verifyFile(
+    path: string,
+    expected: readonly TrackSummary[] | null,
+    options: RecoverOptions,
+  ): Promise<Omit<VerifiedFile, 'path'>> {
+    const { followLink = false, hash = false } = options;
+    const { identity, diagnosis, problems, sha256 } = await this.#workers.run(
+      { kind: 'read-back', path, followLink, expected, hash },
+      this.#watched(options),
+    );
+    const structure: Verification['structure'] = problems.length === 0 ? 'ok' : 'damaged';
+    const nothing = diagnosis.tracks.length === 0 && diagnosis.verdict !== 'whole';
+    if (options.verify === false || nothing) {
+      const verification: Verification = { ...notVerified, structure, problems };
+      return { identity, diagnosis, verification, sha256 };
+    }
+    const decoded = await this.#decode(path, diagnosis.durationMs, options);
+    const verification: Verification = {
+      structure,
+      ...decoded,
+      problems: [...problems, ...decoded.problems],
+    };
+    return { identity, diagnosis, verification, sha256 };
+  }
+
+  async #decode(
+    path: string,
+    durationMs: number | null,
+    options: RescueOptions,
+  ): Promise<Pick<Verification, 'decode' | 'errors' | 'problems'>> {
+    const ffmpeg = await this.#findFfmpeg();
+    if (!ffmpeg) {
+      return { decode: 'unavailable', errors: 0, problems: ['There is no ffmpeg to decode with.'] };
+    }
+    const pace = paceOf(options.onProgress);
+    const { outcome, errors, examples } = await decodeFully(ffmpeg, path, {
+      ...(options.signal ? { signal: options.signal } : {}),
+      onProgress: (decodedMs) => pace('decoding', decodedMs, durationMs ?? 0),
+    });
+    return { decode: outcome, errors, problems: examples };
+  }
+
+  async #references(path: string, options: RecoverOptions): Promise<readonly ReferenceProfile[]> {
+    if (options.referencePaths && options.referencePaths.length > 0) {
+      const named: ReferenceProfile[] = [];
+      for (const reference of options.referencePaths) named.push(await this.#named(reference));
+      return named;
+    }
+    const known = options.references ?? [];
+    const found: ReferenceProfile[] = [];
+    for (const neighbour of await neighbours(path)) {
+      if (known.some((profile) => profile.path === neighbour)) continue;
+      // A neighbour that cannot be read is simply no reference.
+      const profile = await this.profile(neighbour, { signal: options.signal }).catch(notReadable);
+      if (profile) found.push(profile);
+    }
+    return [...known, ...found];
+  }
+
+  async #named(reference: string): Promise<ReferenceProfile> {
+    const profile = await this.profile(reference, { followLink: true });
+    if (profile) return profile;
+    throw new RoomtapeError(
+      'usage',
+      `${reference} cannot serve as a reference: it must be a whole MP4, MOV or M4A file.`,
+      { next: `roomtape inspect ${quoted(reference)}` },
+    );
+  }
+
+  async #findFfmpeg(): Promise<Ffmpeg | null> {
+    this.#ffmpeg ??= searchFfmpeg(this.#told).then(({ chosen }) => chosen);
+    return this.#ffmpeg;
+  }
+
+  #watched({ signal, onProgress }: RescueOptions) {
+    const pace = paceOf(onProgress);
+    return {
+      signal,
+      onProgress: ({ phase, done, total }: { phase: Phase; done: number; total: number }) =>
+        pace(phase, done, total),
+    };
+  }
+}
+
+function notReadable(problem: unknown): null {
+  if (problem instanceof RoomtapeError && problem.code !== 'cancelled') return null;
+  throw problem;
+}
+
+/** Turns "so far" into a share, a rate and a time that remains, phase by phase. */
+function paceOf(
+  onProgress: ((progress: RescueProgress) => void) | undefined,
+): (phase: RescueProgress['phase'], done: number, total: number) => void {
+  let current: RescueProgress['phase'] | undefined;
+  let began = 0;
+  let first = 0;
+  return (phase, done, total) => {
+    if (!onProgress) return;
+    const now = performance.now();
+    if (phase !== current) [current, began, first] = [phase, now, done];
+    const seconds = (now - began) / 1000;
+    const rate = seconds > 0 ? Math.max(0, done - first) / seconds : 0;
+    const part = total > 0 && done > 0 ? Math.min(1, done / total) : null;
+    const remainingMs = rate > 0 && total > 0 ? Math.max(0, ((total - done) / rate) * 1000) : null;
+    onProgress({ phase, part, rate, remainingMs });
+  };
+}
+
+/** Files of the same folder and extension, the nearest in time first: likely the same recorder. */
+async function neighbours(path: string): Promise<readonly string[]> {
+  const itself = resolve(path);
+  const folder = dirname(itself);
+  const extension = extname(itself).toLowerCase();
+  const names = await readdir(folder).catch(() => []);
+  const candidates: { path: string; distance: number }[] = [];
+  const own = await stat(itself).catch(() => null);
+  if (!own) return [];
+  for (const name of names) {
+    const neighbour = join(folder, name);
+    if (neighbour === itself || name.startsWith('.') || isOwnOutput(name)) continue;
+    if (extname(name).toLowerCase() !== extension) continue;
+    const found = await stat(neighbour).catch(() => null);
+    if (!found?.isFile() || found.size === 0) continue;
+    candidates.push({ path: neighbour, distance: Math.abs(found.mtimeMs - own.mtimeMs) });
+  }
+  candidates.sort((a, b) => a.distance - b.distance);
+  return candidates.slice(0, mostReferences).map((candidate) => candidate.path);
+}
