@@ -5,6 +5,7 @@
  * fields printed with `--json` are a contract that programs rely on.
  */
 import { lstatSync } from 'node:fs';
+import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { Diagnosis, TrackSummary } from '../container/diagnosis.ts';
 import { type ExitCode, exitCodes, RoomtapeError } from '../errors.ts';
@@ -57,7 +58,12 @@ interface Told<T> {
 
 async function inspect(frame: Frame, files: readonly string[]): Promise<void> {
   await forEach(frame, files, async (path, rescue, signal) => {
-    const { diagnosis } = await rescue.diagnose(path, { followLink: true, signal });
+    const { diagnosis } = await rescue.diagnose(path, {
+      followLink: true,
+      thorough: true,
+      signal,
+      onProgress: (progress) => frame.progress(progressLine(path, progress)),
+    });
     const next = await nextFor(path, diagnosis);
     const { container, verdict, durationMs, tracks, damage, recoverable } = diagnosis;
     const recorder = await recorderOf(path, diagnosis);
@@ -282,8 +288,9 @@ const mixed = () =>
     next: 'roomtape recover <file...>',
   });
 
-async function recorderOf(_path: string, _diagnosis: Diagnosis): Promise<string> {
-  return 'unknown';
+async function recorderOf(path: string, diagnosis: Diagnosis): Promise<string> {
+  const { recogniseRecorder } = await import('../recorders/profiles.ts');
+  return recogniseRecorder({ path: resolve(path), diagnosis }).recorder;
 }
 
 async function nextFor(path: string, diagnosis: Diagnosis): Promise<string | null> {

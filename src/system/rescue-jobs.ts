@@ -19,6 +19,8 @@ interface OnFile {
 
 export interface DiagnoseJob extends OnFile {
   readonly kind: 'diagnose';
+  /** Count every sample and find every hole, which reads the whole file. */
+  readonly thorough: boolean;
 }
 
 export interface ProfileJob extends OnFile {

@@ -68,7 +68,7 @@ async function perform(job: Job, report: Report): Promise<JobAnswers[Job['kind']
       case 'diagnose':
         return {
           identity: source.identity,
-          diagnosis: diagnose(source, { progress: reading }),
+          diagnosis: diagnose(source, { thorough: job.thorough, progress: reading }),
         };
       case 'profile':
         return recogniseFormat(source)?.profile?.(source, job.path) ?? null;
@@ -88,7 +88,12 @@ async function perform(job: Job, report: Report): Promise<JobAnswers[Job['kind']
 }
 
 function repair(source: FileSource, job: RepairJob, report: Report): Repaired {
-  const diagnosis = diagnose(source, { progress: report('reading', source.size) });
+  const reading = report('reading', source.size);
+  // The plan will read all of a broken file anyway; one that seems whole is looked through for holes.
+  let diagnosis = diagnose(source, { progress: reading });
+  if (diagnosis.verdict === 'whole') {
+    diagnosis = diagnose(source, { thorough: true, progress: reading });
+  }
   const outcome = plan(source, diagnosis, job, report);
   const { identity } = source;
   if (outcome.kind === 'none') return { identity, diagnosis, outcome, written: null };
@@ -143,7 +148,7 @@ const none = (reason: NoRepair['reason'], detail: string): NoRepair => ({
 
 async function readBack(source: FileSource, job: ReadBackJob, report: Report) {
   const progress = report('reading back', source.size);
-  const diagnosis = diagnose(source, { progress });
+  const diagnosis = diagnose(source, { thorough: true, progress });
   const problems =
     diagnosis.verdict === 'whole'
       ? await readIndependently(job.path, diagnosis, job.expected, progress)

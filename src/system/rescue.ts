@@ -111,9 +111,14 @@ export class Rescue {
     return this.#workers.close();
   }
 
-  diagnose(path: string, options: RescueOptions = {}): Promise<Diagnosed> {
-    const { followLink = false } = options;
-    return this.#workers.run({ kind: 'diagnose', path, followLink }, this.#watched(options));
+  /** Says what a file is; `thorough` reads all of it, otherwise it takes milliseconds. */
+  diagnose(
+    path: string,
+    options: RescueOptions & { readonly thorough?: boolean } = {},
+  ): Promise<Diagnosed> {
+    const { followLink = false, thorough = false } = options;
+    const job = { kind: 'diagnose', path, followLink, thorough } as const;
+    return this.#workers.run(job, this.#watched(options));
   }
 
   /** The profile by which a whole file can serve as reference; null when it cannot. */
