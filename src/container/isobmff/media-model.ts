@@ -32,6 +32,8 @@ export interface TrackModel {
   /** What the bytes of every run are a multiple of (PCM); else 0. */
   readonly runBytes: number;
   readonly largestSample: number;
+  /** Mean bytes of a sample. */
+  readonly meanSample: number;
   /** Seconds by which a sample was decoded after the sound before it, at least, and … */
   readonly early: number;
   /** … seconds by which it was decoded after the sound behind it, at most (mostly negative). */
@@ -74,6 +76,7 @@ export function modelOf(index: IndexedMedia): MediaModel {
         usualRun: track.entry.frameBytes > 0 ? 1 : Math.max(1, mostCommon(run)),
         runBytes: track.entry.frameBytes > 0 ? runUnit(samples) : 0,
         largestSample: samples.size.subarray(0, samples.count).reduce((a, b) => Math.max(a, b), 0),
+        meanSample: samples.count === 0 ? 0 : samples.bytes() / samples.count,
         ...order,
       };
     }),

@@ -67,6 +67,7 @@ const numbers: readonly (keyof TrackModel)[] = [
   'usualRun',
   'runBytes',
   'largestSample',
+  'meanSample',
   'early',
   'late',
   'lead',

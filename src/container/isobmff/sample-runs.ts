@@ -10,6 +10,15 @@ export interface RunPart {
   readonly length: number;
 }
 
+/** What surrounds a run. */
+export interface RunContext {
+  readonly lengthless: readonly Lane[];
+  readonly measured: readonly Lane[];
+  readonly model: MediaModel;
+  /** No hole was met: clocks count from the start. */
+  readonly isUnbroken: boolean;
+}
+
 // A run is at most what a muxer holds back: some seconds of sound.
 const longestFixedRun = 8 * 1024 * 1024;
 const longestGuessedRun = 1024 * 1024;
@@ -25,50 +34,57 @@ const piece = 256 * 1024;
 export function splitRun(
   window: ScanWindow,
   at: number,
-  lengthless: readonly Lane[],
-  measured: readonly Lane[],
-  model: MediaModel,
+  context: RunContext,
 ): readonly RunPart[] | 'ends' {
   window.cover(at);
-  const guessed = lengthless.find(
+  const guessed = context.lengthless.find(
     (lane) => lane.codec.framing === 'guessed' && window.isStart(lane.codec, at),
   );
-  const lane = guessed ?? lengthless.find((other) => other.codec.framing === 'fixed');
+  const lane = guessed ?? context.lengthless.find((other) => other.codec.framing === 'fixed');
   if (!lane) return [];
-  const end = runEnd(window, at, lane, measured, lengthless, model);
+  const end = runEnd(window, at, lane, context);
   if (end < 0) return [];
-  if (end >= window.to && !window.isFinal && measured.length > 0) return 'ends';
+  if (end >= window.to && !window.isFinal && context.measured.length > 0) return 'ends';
   return lane.codec.framing === 'fixed'
-    ? fixedParts(at, end, lane, model)
-    : guessedParts(window, at, end, lane);
+    ? fixedParts(at, end, lane, context.model)
+    : guessedParts(window, at, end, lane, context);
 }
 
 /** Where the run ends: at the next sample that can be measured, or at the end. */
-function runEnd(
-  window: ScanWindow,
-  at: number,
-  lane: Lane,
-  measured: readonly Lane[],
-  lengthless: readonly Lane[],
-  model: MediaModel,
-): number {
+function runEnd(window: ScanWindow, at: number, lane: Lane, context: RunContext): number {
   const isFixed = lane.codec.framing === 'fixed';
   const longest = isFixed ? longestFixedRun : longestGuessedRun;
-  if (measured.length === 0) return Math.min(window.to, at + piece - (piece % stepOf(lane)));
-  const begins = (place: number) => sampleBegins(window, place, measured, lengthless);
-  for (const length of likelyRuns(lane, model)) {
+  const step = isFixed ? Math.max(1, lane.codec.fixedBytes) : 1;
+  if (context.measured.length === 0) return Math.min(window.to, at + piece - (piece % step));
+  const begins = (place: number) => sampleBegins(window, at, place, lane, context);
+  for (const length of likelyRuns(lane, context.model)) {
     if (at + length < window.to && begins(at + length)) return at + length;
   }
-  const step = stepOf(lane);
   const limit = Math.min(window.to, at + longest);
+  // AV1's shortest samples are three bytes that occur by chance: the likeliest length decides.
+  const expected = hasWeakStarts(context) ? expectedBytes(lane, context) : 0;
+  let best = -1;
+  let leastOff = Number.POSITIVE_INFINITY;
   for (let place = at + step; place < limit; place += step) {
-    if (begins(place)) return place;
+    if (expected > 0 && place - at > expected * 4 && best >= 0) break;
+    if (!begins(place)) continue;
+    if (expected === 0) return place;
+    const off = Math.abs(Math.log((place - at) / expected));
+    if (off < leastOff) [best, leastOff] = [place, off];
   }
+  if (best >= 0) return best;
   return limit >= window.to ? window.to : -1;
 }
 
-function stepOf(lane: Lane): number {
-  return Math.max(1, lane.codec.framing === 'fixed' ? lane.codec.fixedBytes : 1);
+function hasWeakStarts(context: RunContext): boolean {
+  return context.measured.some((lane) => lane.codec.codec === 'av1');
+}
+
+/** Bytes a run probably has: its packets by the clock, of the mean size of the reference's. */
+function expectedBytes(lane: Lane, context: RunContext): number {
+  const mean = context.model.tracks[lane.tracks[0] ?? 0]?.meanSample ?? 0;
+  const [fewest, most] = packetsByClock(lane, context);
+  return mean * Math.max(1, (fewest + most) / 2);
 }
 
 /** Lengths a muxer's habit suggests: multiples of what it writes in one go. */
@@ -78,26 +94,32 @@ function* likelyRuns(lane: Lane, model: MediaModel): Generator<number> {
   for (let count = 1; count <= 64; count += 1) yield bytes * count;
 }
 
-/** A measurable sample begins here and something fits behind it. */
+/** A measurable sample begins at `at` and something fits behind it. */
 function sampleBegins(
   window: ScanWindow,
+  runStart: number,
   at: number,
-  measured: readonly Lane[],
-  lengthless: readonly Lane[],
+  run: Lane,
+  context: RunContext,
 ): boolean {
   window.cover(at, 4096);
+  const { measured, lengthless, model } = context;
   const hasFixed = lengthless.some((lane) => lane.codec.framing === 'fixed');
   return measured.some((lane) => {
     if (!window.isStart(lane.codec, at)) return false;
     const length = window.measure(lane.codec, at);
     if (length < 0) return window.to - at <= lane.codec.maxSampleBytes;
     if (length === 0) return false;
+    // Bytes of a picture parse as a short sound now and then, hardly ever as one of usual length.
+    const mean = model.tracks[lane.tracks[0] ?? 0]?.meanSample ?? 0;
+    if (lane.codec.kind === 'audio' && length < mean / 3) return false;
+    if (lane.codec.kind === 'video' && lane.taken === 0 && !lane.codec.last.sync) return false;
     const next = at + length;
-    if (next >= window.to || hasFixed) return true;
-    return (
-      [...measured, ...lengthless].some((other) => window.isStart(other.codec, next)) ||
-      window.to - next < 64
-    );
+    if (next >= window.to || hasFixed || window.to - next < 64) return true;
+    if (measured.some((other) => window.isStart(other.codec, next))) return true;
+    return run.codec.kind === 'audio'
+      ? window.byte(next) === window.byteAt(runStart)
+      : lengthless.some((other) => window.isStart(other.codec, next));
   });
 }
 
@@ -115,17 +137,58 @@ function fixedParts(at: number, end: number, lane: Lane, model: MediaModel): Run
   return parts;
 }
 
-function guessedParts(window: ScanWindow, at: number, end: number, lane: Lane): RunPart[] {
+function guessedParts(
+  window: ScanWindow,
+  at: number,
+  end: number,
+  lane: Lane,
+  context: RunContext,
+): RunPart[] {
   const { codec } = lane;
   window.cover(at, end - at);
   const place = at - window.start;
   const length = Math.min(end, window.end) - at;
   if (!codec.splitRun) return [{ lane, length }];
-  const lengths = codec.splitRun(window.bytes, place, place + length, 0);
   // Where only the piece ends and not the run, the last cuts are not to be trusted.
-  const surplus = end < window.to && length >= piece ? 3 : 0;
+  const isPiece = end < window.to && context.measured.length === 0;
+  const packets = isPiece || end >= window.to ? 0 : packetsIn(length, lane, context);
+  let lengths = codec.splitRun(window.bytes, place, place + length, packets);
+  if (lengths.length === 0 && packets > 0) {
+    lengths = codec.splitRun(window.bytes, place, place + length, 0);
+  }
+  const surplus = isPiece ? 3 : 0;
   return lengths.slice(0, Math.max(0, lengths.length - surplus)).map((bytes) => ({
     lane,
     length: bytes,
   }));
+}
+
+/** How many packets a run holds: the clock of the pictures bounds it, their size decides. */
+function packetsIn(length: number, lane: Lane, context: RunContext): number {
+  const mean = context.model.tracks[lane.tracks[0] ?? 0]?.meanSample ?? 0;
+  const bySize = mean > 0 ? Math.max(1, Math.round(length / mean)) : 0;
+  const [fewest, most] = packetsByClock(lane, context);
+  if (most === 0) return bySize;
+  return Math.min(most, Math.max(fewest, bySize));
+}
+
+/**
+ * Fewest and most packets that are due before the next picture, by how the reference's muxer ordered
+ * pictures against sound. Zeros when that cannot be known.
+ */
+function packetsByClock(lane: Lane, context: RunContext): readonly [fewest: number, most: number] {
+  const { model, measured } = context;
+  const sound = model.tracks[lane.tracks[0] ?? 0];
+  const pictures = measured.find((other) => other.codec.kind === 'video' && other.taken > 0);
+  const picture = model.tracks[pictures?.tracks[0] ?? -1];
+  if (!sound || !picture || !pictures || !context.isUnbroken || !picture.constantRate)
+    return [0, 0];
+  if (lane.tracks.length > 1 || sound.usualDuration <= 0) return [0, 0];
+  const packet = sound.usualDuration / sound.layout.timescale;
+  const step = picture.usualDuration / picture.layout.timescale;
+  const next = picture.shownFrom + pictures.taken * step;
+  const now = lane.clocks.seconds(lane.codec.rate || 1);
+  const fewest = Math.ceil((next - picture.late - now) / packet - 0.05);
+  const most = Math.floor((next - picture.early - now) / packet + 1.05);
+  return most >= Math.max(1, fewest) ? [Math.max(1, fewest), most] : [0, 0];
 }

@@ -84,6 +84,7 @@ export class SampleScanner {
     for (let steps = 0; this.position < window.to; steps += 1) {
       if (steps % 256 === 0 && progress && !progress(this.position)) throw new Cancelled();
       if (this.#passBox(window)) continue;
+      if (this.#takeText(window)) continue;
       const step = this.#takeSample(window);
       if (step === 'taken') continue;
       if (step === 'ends') {
@@ -342,12 +343,22 @@ export class SampleScanner {
     );
   }
 
-  #chainTest = (window: ScanWindow, at: number, lane: Lane): boolean =>
-    this.#chain(window, at, lane, 4) >= 4;
+  // Four samples that follow each other are no chance. Where samples without a length lie between
+  // them there are no such chains: one that goes on somehow has to do.
+  #chainTest = (window: ScanWindow, at: number, lane: Lane): boolean => {
+    if (this.#lengthless.length === 0) return this.#chain(window, at, lane, 4) >= 4;
+    const length = window.measure(lane.codec, at);
+    return length > 0 && this.#continues(window, at + length);
+  };
 
   /** Cuts a run without lengths, up to the next sample that has one, into samples. */
   #takeRun(window: ScanWindow): 'taken' | 'ends' | 'nothing' {
-    const run = splitRun(window, this.position, this.#lengthless, this.#measured, this.#model);
+    const run = splitRun(window, this.position, {
+      lengthless: this.#lengthless,
+      measured: this.#measured,
+      model: this.#model,
+      isUnbroken: this.samples.holes.length === 0,
+    });
     if (run === 'ends') return 'ends';
     if (run.length === 0) return 'nothing';
     for (const part of run) {
@@ -370,6 +381,22 @@ export class SampleScanner {
     lane.clocks.advance(duration);
     lane.taken += 1;
     this.position += length;
+  }
+
+  /** Takes a text sample: a length, and behind that many bytes samples go on. */
+  #takeText(window: ScanWindow): boolean {
+    const track = this.#opaque.find(
+      (place) => this.#model.tracks[place]?.layout.entry.codec === 'mov_text',
+    );
+    if (track === undefined || this.#holeFrom >= 0) return false;
+    const at = this.position;
+    const length = 2 + (window.byte(at) << 8) + window.byte(at + 1);
+    if (length > 4096) return false;
+    const goesOn = this.#measured.some((lane) => this.#chain(window, at + length, lane, 3) >= 3);
+    if (!goesOn) return false;
+    this.samples.push(at, length, track, foundFlags.sync, 0);
+    this.position += length;
+    return true;
   }
 
   /** Takes what lies before the next sample as one of a track that nobody can measure. */

@@ -49,6 +49,11 @@ export class ScanWindow {
     return this.bytes[at - this.start] ?? 0;
   }
 
+  /** Byte at an offset of the source, wherever the window is. */
+  byteAt(at: number): number {
+    return at >= this.start && at < this.end ? this.byte(at) : (this.#source.read(at, 1)[0] ?? 0);
+  }
+
   /** The four-byte number at an offset of the source. */
   u32(at: number): number {
     const index = at - this.start;

@@ -45,6 +45,11 @@ export class TrackClocks {
     this.#ticks[place] = (this.#ticks[place] ?? 0) + duration;
   }
 
+  /** Seconds of the movie the track furthest behind has come to. */
+  seconds(rate: number): number {
+    return Math.min(...this.#ticks) / rate;
+  }
+
   /** Behind a hole nobody knows how far each track came: all go on together. */
   equalise(): void {
     const furthest = Math.max(...this.#ticks);
