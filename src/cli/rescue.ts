@@ -144,7 +144,8 @@ function recoveryLines(
     lines.push(line(outcome.reason === 'whole' ? 'result' : 'why', visible(outcome.detail)));
   } else {
     lines.push(line('method', outcome.method), ...trackLines(outcome.tracks));
-    const lostTime = outcome.lostMs === null ? '' : `, ${seconds(outcome.lostMs)}`;
+    // Less than a frame is no loss that a person would notice.
+    const lostTime = (outcome.lostMs ?? 0) < 10 ? '' : `, ${seconds(outcome.lostMs ?? 0)}`;
     const length = Math.max(0, ...outcome.tracks.map((track) => track.durationMs ?? 0));
     lines.push(
       line('kept', `${size(outcome.bytesKept)} of ${size(outcome.bytesTotal)}, ${seconds(length)}`),

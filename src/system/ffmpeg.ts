@@ -62,6 +62,22 @@ export async function searchFfmpeg(
   return { chosen: null, rejected };
 }
 
+/**
+ * Every ffmpeg that answers, in the same order: one that decodes all may lack the devices that a
+ * recording of the screen needs.
+ */
+export async function ffmpegCandidates(
+  told = '',
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<readonly Ffmpeg[]> {
+  const found: Ffmpeg[] = [];
+  for (const { path, origin } of candidates(told, env)) {
+    const answer = await askVersion(path);
+    if ('version' in answer) found.push({ path, origin, ...answer });
+  }
+  return found;
+}
+
 /** The ffmpeg to use; throws `no-ffmpeg` when there is none. */
 export async function findFfmpeg(told = '', env: NodeJS.ProcessEnv = process.env): Promise<Ffmpeg> {
   const { chosen, rejected } = await searchFfmpeg(told, env);
@@ -295,21 +311,29 @@ const harmless =
 
 /**
  * A decoder of raw elementary streams for planning a repair, synchronous as everything in the
- * worker. Frames are counted by the lines of `framecrc`, which counts sound and picture alike.
+ * worker. Frames are counted by the lines of `framecrc`, which counts sound and picture alike. A
+ * decoder tells only at level `info` that it made up what it could not decode, which is what wrong
+ * parameter sets look like; with several threads it may not tell at all.
  */
 export function trialDecoder(ffmpegPath: string): TrialDecode {
+  const how = ['-v', 'info', '-nostats', '-hide_banner', '-threads', '1'];
   return ({ format, bytes }: TrialSample) => {
     const run = spawnSync(
       ffmpegPath,
-      [...guardedInput, '-f', format, '-i', 'pipe:0', '-f', 'framecrc', '-'],
+      [...guardedInput, ...how, '-f', format, '-i', 'pipe:0', '-f', 'framecrc', '-'],
       { input: bytes, timeout: 20_000, killSignal: 'SIGKILL', maxBuffer: 16 * 1024 * 1024 },
     );
     const frames = lines(run.stdout).filter((line) => !line.startsWith('#')).length;
-    const errors = lines(run.stderr).filter((line) => !harmless.test(line)).length;
+    const errors = lines(run.stderr).filter(isTrialError).length;
     const failed = run.error !== undefined || run.status !== 0;
     return { frames, errors: Math.min(mostErrors, failed ? Math.max(1, errors) : errors) };
   };
 }
+
+/** At level `info` errors stand among remarks; both name the part of ffmpeg that speaks. */
+const isTrialError = (line: string): boolean =>
+  (/^\[(?!graph|auto_|sw|Parsed|out#|framecrc)[^\]]* @ /.test(line) || /^Error while/.test(line)) &&
+  !/not enough frames to estimate|Estimating duration|deprecated|Reinit context/.test(line);
 
 const lines = (output: Buffer | null): string[] =>
   (output?.toString('latin1') ?? '').split('\n').filter((line) => line.trim() !== '');

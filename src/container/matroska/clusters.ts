@@ -278,7 +278,9 @@ export class ClusterWalk {
   }
 
   #search(from: number): number {
-    return this.#window.searchAny(from, this.#written, [0xa3, 0xa0, 0x1f], (at) => this.#chains(at));
+    return this.#window.searchAny(from, this.#written, [0xa3, 0xa0, 0x1f], (at) =>
+      this.#chains(at),
+    );
   }
 
   #chains(from: number): boolean {
