@@ -93,7 +93,13 @@ export const commandGroups: readonly CommandGroup[] = [
   },
   {
     title: 'Watched folders and recorders',
-    entries: [],
+    entries: [
+      {
+        word: 'watch',
+        summary: 'add, list, remove or suggest folders that recorders write to',
+        load: () => import('./watch.ts'),
+      },
+    ],
   },
   {
     title: 'Daemon and machine',

@@ -4,10 +4,13 @@
 import type { Handlers } from '../api/contract.ts';
 import type { StatusPart } from '../api/status.ts';
 import { openIdentity } from '../system/keys.ts';
+import { Rescue } from '../system/rescue.ts';
 import type { DaemonContext } from './area.ts';
 import { openItself } from './itself.ts';
 import { openPeople } from './people.ts';
 import { Sessions } from './sessions.ts';
+import { Takes } from './takes.ts';
+import { openWatching } from './watching.ts';
 
 export interface Areas {
   readonly handlers: Handlers;
@@ -28,8 +31,11 @@ export async function openAreas(context: DaemonContext): Promise<Areas> {
     ownKey: () => openIdentity(context.paths.keys).key,
   });
   all.push(people);
+  const takes = new Takes(context, sessions, new Rescue({ ffmpeg: context.config.ffmpeg }));
+  const watching = openWatching(context, takes);
+  all.push(watching);
   return {
-    handlers: { ...itself.handlers, ...people.handlers },
+    handlers: { ...itself.handlers, ...people.handlers, ...watching.handlers },
     async start() {
       for (const area of all) await area.start?.();
     },

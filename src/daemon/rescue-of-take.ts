@@ -1,0 +1,187 @@
+/**
+ * From a settled file to the index: diagnose, repair into a new file, verify, hash.
+ *
+ * Each step yields what changes of the take; takes.ts stores it before the next one begins, so that a
+ * daemon that is killed in between begins with the step that was not stored.
+ */
+
+import type { TakeRecord } from '../catalogue/take-table.ts';
+import { type ContainerId, containerIds, type Diagnosis } from '../container/diagnosis.ts';
+import type { ReferenceProfile } from '../container/format.ts';
+import { RoomtapeError } from '../errors.ts';
+import { recogniseRecorder } from '../recorders/profiles.ts';
+import { recoveryFields } from '../system/recovery-report.ts';
+import { isSound, type Rescue } from '../system/rescue.ts';
+import type { DaemonContext } from './area.ts';
+
+export interface Step {
+  readonly stage: 'diagnosed' | 'repaired' | 'verified' | 'indexed';
+  readonly change: Partial<TakeRecord>;
+  /** One sentence for a person. */
+  readonly says: string;
+  readonly diagnosis?: Diagnosis;
+  /** Takes that may be repaired now, because a reference for them was found. */
+  readonly retry?: readonly string[];
+}
+
+/** Containers whose files serve each other as reference. */
+const family = (container: string): readonly ContainerId[] =>
+  ['mp4', 'mov', 'm4a'].includes(container) ? ['mp4', 'mov', 'm4a'] : [container as ContainerId];
+
+export class RescueOfTake {
+  readonly #context: DaemonContext;
+  readonly #rescue: Rescue;
+  readonly #ending = new AbortController();
+
+  constructor(context: DaemonContext, rescue: Rescue) {
+    this.#context = context;
+    this.#rescue = rescue;
+  }
+
+  async close(): Promise<void> {
+    this.#ending.abort();
+    await this.#rescue.close();
+  }
+
+  /** The steps that are left; ends early when an obstacle has to be told instead. */
+  async *steps(begun: TakeRecord): AsyncGenerator<Step> {
+    let take = begun;
+    try {
+      for await (const step of this.#steps(begun)) {
+        take = { ...take, ...step.change };
+        yield step;
+      }
+    } catch (problem) {
+      if (!(problem instanceof RoomtapeError) || problem.code === 'cancelled') {
+        if (this.#ending.signal.aborted) return;
+        throw problem;
+      }
+      // The file is listed with what stands in its way: nothing is silently given up.
+      const told = { problem: problem.message, next: problem.next ?? null };
+      const detail = { ...take.detail, ...told };
+      yield { stage: 'indexed', change: { stage: 'indexed', detail }, says: problem.message };
+    }
+  }
+
+  async *#steps(begun: TakeRecord): AsyncGenerator<Step> {
+    const { signal } = this.#ending;
+    const { path } = begun;
+    const { diagnosis, identity } = await this.#rescue.diagnose(path, { signal });
+    const { container, verdict, durationMs, tracks, damage, writer } = diagnosis;
+    const { recorder, signs } = recogniseRecorder({ path, diagnosis });
+    const found = {
+      ...begun,
+      container,
+      recorder: signs.length > 0 ? recorder : begun.recorder,
+      verdict,
+      durationMs,
+      bytes: identity.size,
+      startedAt: begun.startedAt,
+      detail: { ...begun.detail, tracks, damage, writer, problem: null, next: null },
+    };
+    yield {
+      stage: 'diagnosed',
+      change: { ...found, stage: 'diagnosed' },
+      says: `${path} is ${verdict}.`,
+      diagnosis,
+    };
+    if (verdict === 'whole') yield* this.#indexWhole(found);
+    else if (diagnosis.recoverable) yield* this.#repair(found);
+    else yield* this.#index(found, `${path} is ${verdict}: ${damage[0]?.detail ?? ''}`);
+  }
+
+  async *#indexWhole(take: TakeRecord): AsyncGenerator<Step> {
+    const { catalogue, clock } = this.#context;
+    const profile = await this.#rescue.profile(take.path, { signal: this.#ending.signal });
+    if (profile) {
+      const { container, signature, path, body } = profile;
+      const takenAt = clock.now();
+      catalogue.profiles.put({
+        container,
+        signature,
+        recorder: take.recorder,
+        path,
+        body,
+        takenAt,
+      });
+    }
+    yield* this.#index(take, `${take.path} is whole.`, profile ? this.#waiting(take) : []);
+  }
+
+  /** Interrupted takes of the same kind that nothing could be had of without a reference. */
+  #waiting(take: TakeRecord): string[] {
+    const { recordings } = this.#context.catalogue;
+    const page = recordings.list({ verdict: 'interrupted' }, { limit: 50 });
+    return page.recordings
+      .flatMap(({ takes }) => takes)
+      .filter((one) => one.recoveredPath === null && one.identity !== '' && one.stage === 'indexed')
+      .filter((one) => family(one.container).includes(take.container as ContainerId))
+      .map(({ id }) => id);
+  }
+
+  async *#repair(take: TakeRecord): AsyncGenerator<Step> {
+    const { config } = this.#context;
+    if (config.recovery === 'flag') {
+      const next = `roomtape recover ${take.id}`;
+      const flagged = { ...take, detail: { ...take.detail, next } };
+      yield* this.#index(flagged, `${take.path} is interrupted; ${next} repairs it.`);
+      return;
+    }
+    const recovery = await this.#rescue.recover(take.path, {
+      signal: this.#ending.signal,
+      references: this.#references(take),
+      existing: 'adopt',
+      reserve: config['free-disk-mb'] * 1_000_000,
+    });
+    const report = recoveryFields(recovery);
+    const { verification } = recovery;
+    const recovered = {
+      ...take,
+      recoveredPath: report.output,
+      durationMs: longest(report.tracks) ?? take.durationMs,
+      detail: { ...take.detail, report },
+    };
+    if (report.output === null) {
+      yield* this.#index(recovered, `${take.path}: ${report.note ?? 'nothing could be had'}`);
+      return;
+    }
+    const says = `${take.path} was repaired: ${report.output}.`;
+    yield { stage: 'repaired', change: { ...recovered, stage: 'repaired' }, says };
+    const sound = isSound(verification)
+      ? `${report.output} was decoded to its end without an error.`
+      : `${report.output} was decoded with ${verification.errors} errors.`;
+    yield { stage: 'verified', change: { stage: 'verified' }, says: sound };
+    yield* this.#index(recovered, `${take.path} is indexed.`);
+  }
+
+  async *#index(
+    take: TakeRecord,
+    says: string,
+    retry: readonly string[] = [],
+  ): AsyncGenerator<Step> {
+    const sha256 = await this.#rescue.hash(take.path, { signal: this.#ending.signal });
+    yield { stage: 'indexed', change: { ...take, sha256, stage: 'indexed' }, says, retry };
+  }
+
+  /** Profiles of whole files, those of the same recorder and folder first. */
+  #references(take: TakeRecord): ReferenceProfile[] {
+    const folder = take.path.slice(0, take.path.lastIndexOf('/') + 1);
+    const nearness = ({ recorder, path }: { recorder: string; path: string }) =>
+      (path.startsWith(folder) ? 2 : 0) + (recorder === take.recorder ? 1 : 0);
+    return this.#context.catalogue.profiles
+      .of(family(take.container), 50)
+      .toSorted((a, b) => nearness(b) - nearness(a))
+      .slice(0, 12)
+      .map(({ container, signature, path, body }) => ({
+        container: containerIds.find((id) => id === container) ?? 'unknown',
+        signature,
+        path,
+        body,
+      }));
+  }
+}
+
+function longest(tracks: readonly { readonly durationMs: number | null }[]): number | null {
+  const known = tracks.flatMap(({ durationMs }) => (durationMs === null ? [] : [durationMs]));
+  return known.length > 0 ? Math.max(...known) : null;
+}

@@ -1,0 +1,514 @@
+/**
+ * The journey of a take: sighted → recognised → attributed → followed → diagnosed → repaired →
+ * verified → indexed.
+ *
+ * The stage is stored with the take and every step can be run twice, so a daemon that was killed
+ * anywhere goes on where it stood. The only way back: a settled take that grows again. Rules are in
+ * session/take.ts, bytes in container/ behind the rescue service; here they meet.
+ */
+import PQueue from 'p-queue';
+import type { StatusTake } from '../api/status.ts';
+import type { TakeRecord, TakeStage } from '../catalogue/take-table.ts';
+import type { Diagnosis } from '../container/diagnosis.ts';
+import type { RecorderId } from '../recorders/profile.ts';
+import { judgeName, profileOf, recogniseRecorder } from '../recorders/profiles.ts';
+import { instant, type ParticipantId, type RecordingId, type TakeId } from '../session/ids.ts';
+import { isRefusal } from '../session/refusal.ts';
+import { folded, type Recording, type SessionState, spokenRoom } from '../session/state.ts';
+import { rowOf, rowsOf } from '../session/table.ts';
+import { attributeTake, type Following, judgeFollowing } from '../session/take.ts';
+import { identityKey, type Writers, writersOf } from '../system/open-files.ts';
+import type { Rescue } from '../system/rescue.ts';
+import type { Sighting, WatchEvent } from '../system/watcher.ts';
+import type { DaemonContext } from './area.ts';
+import { RescueOfTake } from './rescue-of-take.ts';
+import type { Sessions } from './sessions.ts';
+
+/** A growing file is asked about this often, in ms. */
+const followEveryMs = 1_000;
+/** A file that grew within this time lives: nobody need be asked who writes it, in ms. */
+const surelyAliveMs = 900;
+/** So long a person has to declare what a recorder began, before it counts as undeclared, in ms. */
+const declareWithinMs = 5_000;
+
+/** What is known of a take only while the daemon runs. */
+interface Followed {
+  following: Following;
+  size: number;
+  grewAt: number | null;
+  /** When this daemon began to follow it, by the clock that never goes back. */
+  readonly since: number;
+  readonly device: string;
+  readonly inode: string;
+}
+
+/** Told when a take begins to grow and when its journey has ended. */
+export type TakeListener = (take: TakeRecord, moment: 'growing' | 'settled' | 'indexed') => void;
+
+export class Takes {
+  readonly #context: DaemonContext;
+  readonly #sessions: Sessions;
+  readonly #rescue: RescueOfTake;
+  readonly #followed = new Map<string, Followed>();
+  readonly #listeners = new Set<TakeListener>();
+  readonly #queue = new PQueue({ concurrency: 1 });
+  readonly #queued = new Set<string>();
+  /** Whose files a folder holds, by its path. */
+  readonly #owners = new Map<string, string>();
+  #timer: NodeJS.Timeout | undefined;
+  #looking = false;
+
+  constructor(context: DaemonContext, sessions: Sessions, rescue: Rescue) {
+    this.#context = context;
+    this.#sessions = sessions;
+    this.#rescue = new RescueOfTake(context, rescue);
+    sessions.onEvent((event) => {
+      if (event.type === 'recording-started') setImmediate(() => this.#attributeAgain());
+    });
+  }
+
+  /** Goes on where the former daemon stood. Sightings of what still grows come from the watcher. */
+  start(): void {
+    for (const take of this.#context.catalogue.takes.unfinished()) {
+      if (reached(take, 'followed')) this.#enqueue(take.id);
+    }
+    this.#timer = setInterval(() => void this.#follow(), followEveryMs);
+    this.#timer.unref();
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    this.#queue.clear();
+    await this.#rescue.close();
+  }
+
+  onChange(listener: TakeListener): void {
+    this.#listeners.add(listener);
+  }
+
+  ownFolder(folder: string, owner: string | null): void {
+    if (owner === null) this.#owners.delete(folder);
+    else this.#owners.set(folder, owner);
+  }
+
+  /** What happened in a watched folder. */
+  onWatchEvent(event: WatchEvent): void {
+    if (event.kind === 'sighted') this.#sighted(event.root, event.sighting);
+    if (event.kind === 'gone') this.#gone(event.path, identityKey(event));
+  }
+
+  status(): StatusTake[] {
+    const { takes } = this.#context.catalogue;
+    const growing = [...this.#followed.keys()];
+    const unfinished = takes.unfinished().map(({ id }) => id);
+    return [...new Set([...growing, ...unfinished])].slice(0, 200).flatMap((id) => {
+      const take = takes.byId(id);
+      return take ? [this.#statusOf(take)] : [];
+    });
+  }
+
+  #statusOf(take: TakeRecord): StatusTake {
+    const followed = this.#followed.get(take.id);
+    const declared = this.#sessions.recording(take.recording)?.recording;
+    return {
+      take: take.id,
+      recording: declared && declared.control !== 'observed' ? declared.id : null,
+      path: take.path,
+      grewAt: followed?.grewAt ?? null,
+      growing: followed !== undefined && this.#growsStill(followed),
+      recorder: take.recorder,
+      stage: take.stage,
+      verdict: take.verdict,
+      bytes: followed?.size ?? take.bytes,
+    };
+  }
+
+  /** Repairs again on somebody's demand. */
+  recoverAgain(id: string): void {
+    this.#put(this.#take(id), { stage: 'diagnosed' });
+    this.#enqueue(id);
+  }
+
+  // ---- sighted, recognised, attributed -----------------------------------------------------------
+
+  #sighted(root: string, sighting: Sighting): void {
+    const role = judgeName(sighting.path);
+    if (role !== 'recording' && role !== 'raw') return;
+    const known = this.#knownTake(sighting);
+    if (!known) {
+      this.#begin(root, sighting);
+      return;
+    }
+    const moved = known.path !== sighting.path;
+    const identity = identityKey(sighting);
+    const followed = this.#followed.get(known.id);
+    if (moved || known.identity !== identity) {
+      this.#put(known, { path: sighting.path, identity });
+      if (moved) this.#tell('moved', known, `${known.path} is now ${sighting.path}.`);
+    }
+    if (followed) this.#grew(known.id, followed, sighting);
+    else if (sighting.size !== known.bytes || known.verdict === 'recording') {
+      // A settled take that grows again, or one that grew while no daemon looked.
+      this.#put(this.#take(known.id), { stage: 'followed', verdict: 'recording' });
+      this.#startFollowing(known.id, sighting);
+    }
+  }
+
+  /** The take that this file is: by identity; or by path, when the file was replaced in its place. */
+  #knownTake(sighting: Sighting): TakeRecord | undefined {
+    const { takes } = this.#context.catalogue;
+    const [same] = takes.byIdentity(identityKey(sighting));
+    if (same) return same;
+    const [there] = takes.byPath(sighting.path);
+    return there && this.#isRewrite(there) ? there : undefined;
+  }
+
+  // A recorder that finishes its file by writing it anew keeps the name; a new recording does not.
+  #isRewrite(take: TakeRecord): boolean {
+    return take.identity === '' || this.#followed.has(take.id) || take.verdict !== 'whole';
+  }
+
+  #begin(root: string, sighting: Sighting): void {
+    const { catalogue, clock } = this.#context;
+    const now = clock.now();
+    const { recorder, signs } = recogniseRecorder({ path: sighting.path });
+    const began = beganAt(sighting);
+    const draft: TakeRecord = {
+      id: this.#sessions.newId('take'),
+      recording: this.#sessions.newId('rec'),
+      path: sighting.path,
+      identity: identityKey(sighting),
+      container: 'unknown',
+      recorder,
+      stage: 'followed',
+      verdict: 'recording',
+      recoveredPath: null,
+      durationMs: null,
+      bytes: sighting.size,
+      sha256: null,
+      sightedAt: now,
+      startedAt: began,
+      endedAt: null,
+      attribution: 'unclaimed',
+      detail: { folder: root, signs: signs.map(({ says }) => says) },
+    };
+    const claimed = this.#claim(draft, sighting.modified);
+    catalogue.transaction(() => {
+      if (claimed.attribution === 'unclaimed' || claimed.attribution === 'ambiguous') {
+        this.#putUnclaimed(claimed, 'recording');
+      }
+      catalogue.takes.put(claimed, now);
+    });
+    this.#attach(claimed);
+    this.#tell('sighted', claimed, `${claimed.path} was found (${claimed.recorder}).`);
+    this.#startFollowing(claimed.id, sighting);
+  }
+
+  /** Attributes a take to a declared recording if there is one. */
+  #claim(take: TakeRecord, ended: number): TakeRecord {
+    const times = { began: instant(take.startedAt ?? take.sightedAt), ended: instant(ended) };
+    const owner = this.#ownerOf(take);
+    const candidates = this.#sessions
+      .open()
+      .flatMap((state) =>
+        [...rowsOf(state.recordings)].map((recording) => ({
+          state,
+          recording,
+          who: whoOf(state, recording),
+        })),
+      );
+    const self = this.#sessions.open()[0]?.self ?? null;
+    const found = attributeTake(times, candidates, owner, self);
+    const detail = { ...take.detail, reasons: found.reasons, candidates: found.candidates };
+    const recording = found.recording ?? take.recording;
+    return { ...take, recording, attribution: found.kind, detail };
+  }
+
+  #ownerOf(take: TakeRecord): ParticipantId | null {
+    const folder = String(take.detail['folder'] ?? '');
+    const name = this.#owners.get(folder);
+    if (name === undefined) return null;
+    for (const state of this.#sessions.open()) {
+      const person = [...rowsOf(state.participants)].find(
+        (one) => folded(one.name) === folded(name),
+      );
+      if (person) return person.id;
+    }
+    return null;
+  }
+
+  #attach(take: TakeRecord): void {
+    const found = this.#sessions.recording(take.recording);
+    if (!found) return;
+    const [recording, id] = [found.recording.id, take.id as TakeId];
+    this.#sessions.try(found.state.id, { type: 'attach-take', recording, take: id });
+  }
+
+  /** A new declaration may explain files that nobody had claimed. */
+  #attributeAgain(): void {
+    for (const id of this.#followed.keys()) {
+      const take = this.#take(id);
+      if (take.attribution !== 'unclaimed' && take.attribution !== 'ambiguous') continue;
+      this.#moveTo(take, this.#claim(take, this.#context.clock.now()));
+    }
+  }
+
+  #moveTo(before: TakeRecord, after: TakeRecord): void {
+    if (before.recording === after.recording) return;
+    const { catalogue, clock } = this.#context;
+    catalogue.transaction(() => {
+      catalogue.takes.put(after, clock.now());
+      catalogue.recordings.dropEmpty(before.recording, clock.now());
+    });
+    this.#attach(after);
+    this.#tell('attributed', after, `${after.path}: ${String(reasonsOf(after)[0] ?? '')}.`);
+  }
+
+  /** A file that grows in a session and was not declared is a recording all the same. */
+  #observe(take: TakeRecord): TakeRecord {
+    if (take.attribution !== 'unclaimed') return take;
+    const owner = this.#ownerOf(take);
+    const state = this.#sessions
+      .open()
+      .find((one) => rowOf(one.participants, owner ?? one.self) !== undefined);
+    const person = state && rowOf(state.participants, owner ?? state.self);
+    if (!state || !person) return take;
+    const { recorder } = take;
+    const applied = this.#sessions.try(state.id, {
+      type: 'observe',
+      participant: person.name,
+      recorder,
+    });
+    if (isRefusal(applied)) return take;
+    const started = applied.events.find((event) => event.type === 'recording-started');
+    if (!started || !('recording' in started)) return take;
+    const reasons = [`it grows in a folder of ${person.name}, and nobody declared it`];
+    const detail = { ...take.detail, reasons };
+    const after = { ...take, recording: started.recording, attribution: 'matched by time', detail };
+    this.#moveTo(take, after);
+    return after;
+  }
+
+  // ---- followed ----------------------------------------------------------------------------------
+
+  #startFollowing(id: string, sighting: Sighting): void {
+    const elapsed = this.#context.clock.elapsed();
+    // Of a file that was last written long ago nobody waits for more.
+    const quiet = Math.max(0, sighting.at - sighting.modified);
+    this.#followed.set(id, {
+      following: { grewAt: elapsed - quiet, hadWriter: false },
+      size: sighting.size,
+      grewAt: null,
+      since: elapsed,
+      device: sighting.device,
+      inode: sighting.inode,
+    });
+    this.#notify(this.#take(id), 'growing');
+  }
+
+  #grew(id: string, followed: Followed, sighting: Sighting): void {
+    const grows = sighting.size !== followed.size;
+    followed.size = sighting.size;
+    followed.following = { ...followed.following, grewAt: this.#context.clock.elapsed() };
+    if (!grows) return;
+    const first = followed.grewAt === null;
+    followed.grewAt = sighting.at;
+    if (first) this.#tell('growing', this.#take(id), `${sighting.path} grows.`);
+  }
+
+  #growsStill(followed: Followed): boolean {
+    return followed.grewAt !== null || followed.following.hadWriter;
+  }
+
+  async #follow(): Promise<void> {
+    if (this.#looking || this.#followed.size === 0) return;
+    this.#looking = true;
+    try {
+      const elapsed = this.#context.clock.elapsed();
+      const silent = [...this.#followed].filter(
+        ([, { following }]) => elapsed - following.grewAt > surelyAliveMs || !following.hadWriter,
+      );
+      const writers = await writersOf(silent.map(([, followed]) => followed));
+      for (const [id, followed] of silent) this.#judge(id, followed, writers);
+      this.#observeUndeclared();
+    } finally {
+      this.#looking = false;
+    }
+  }
+
+  #judge(id: string, followed: Followed, writers: Writers | 'unknown'): void {
+    if (this.#followed.get(id) !== followed) return;
+    const take = this.#take(id);
+    const written = writers !== 'unknown' && writers.has(identityKey(followed));
+    const writer = writers === 'unknown' ? 'unknown' : written ? 'somebody' : 'nobody';
+    if (written) followed.following = { ...followed.following, hadWriter: true };
+    const { quietForMs } = profileOf(take.recorder as RecorderId);
+    const elapsed = this.#context.clock.elapsed();
+    if (judgeFollowing(followed.following, writer, quietForMs, elapsed) === 'settled') {
+      this.#settle(take, followed);
+    }
+  }
+
+  #observeUndeclared(): void {
+    const elapsed = this.#context.clock.elapsed();
+    for (const [id, followed] of this.#followed) {
+      if (this.#growsStill(followed) && elapsed - followed.since > declareWithinMs) {
+        this.#observe(this.#take(id));
+      }
+    }
+  }
+
+  #settle(take: TakeRecord, followed: Followed): void {
+    const grew = this.#growsStill(followed);
+    this.#followed.delete(take.id);
+    const claimed = grew ? this.#observe(take) : take;
+    const endedAt = this.#context.clock.now();
+    this.#put(claimed, { bytes: followed.size, ...(grew ? { endedAt } : {}) });
+    if (grew) this.#tell('settled', claimed, `${claimed.path} no longer grows.`);
+    this.#notify(claimed, 'settled');
+    this.#enqueue(take.id);
+  }
+
+  #gone(path: string, identity: string): void {
+    const take = this.#context.catalogue.takes
+      .byIdentity(identity)
+      .find((one) => one.path === path);
+    if (!take) return;
+    this.#followed.delete(take.id);
+    const detail = { ...take.detail, goneAt: this.#context.clock.now() };
+    const vanished = this.#put(take, { identity: '', stage: 'indexed', detail });
+    this.#tell('gone', vanished, `${path} is no longer there.`);
+  }
+
+  // ---- diagnosed, repaired, verified, indexed ----------------------------------------------------
+
+  #enqueue(id: string): void {
+    if (this.#queued.has(id)) return;
+    this.#queued.add(id);
+    void this.#queue.add(async () => {
+      this.#queued.delete(id);
+      await this.#advance(id);
+    });
+  }
+
+  async #advance(id: string): Promise<void> {
+    const begun = this.#context.catalogue.takes.byId(id);
+    if (!begun || begun.identity === '' || this.#followed.has(id)) return;
+    try {
+      for await (const step of this.#rescue.steps(begun)) {
+        const take = this.#context.catalogue.takes.byId(id);
+        // Growth or disappearance meanwhile: what was found out is of a file that is no more.
+        if (!take || take.identity === '' || this.#followed.has(id)) return;
+        const after = this.#put(take, step.change);
+        if (step.diagnosis) this.#concludeRecording(after, step.diagnosis);
+        this.#tell(step.stage, after, step.says);
+        if (after.stage === 'indexed') this.#notify(after, 'indexed');
+        for (const waiting of step.retry ?? []) this.recoverAgain(waiting);
+      }
+    } catch (problem) {
+      this.#context.log.error({ err: problem, take: id }, 'a take could not go on');
+    }
+  }
+
+  /** What a file shows at its end is news for its recording. */
+  #concludeRecording(take: TakeRecord, { verdict }: Diagnosis): void {
+    const died = verdict === 'interrupted' || verdict === 'beyond-repair';
+    const found = this.#sessions.recording(take.recording);
+    if (!found) {
+      this.#putUnclaimed(take, died ? 'interrupted' : 'stopped');
+      return;
+    }
+    const { state, recording } = found;
+    const others = [...this.#followed.keys()].some(
+      (id) => this.#take(id).recording === take.recording,
+    );
+    if (others || recording.control === 'roomtape') return;
+    const id: RecordingId = recording.id;
+    if (died) {
+      const detail = `${take.path} was not finished`;
+      this.#sessions.try(state.id, {
+        type: 'interrupt',
+        recording: id,
+        cause: 'recorder-died',
+        detail,
+      });
+    } else if (recording.control === 'observed') {
+      this.#sessions.try(state.id, { type: 'recorder-stopped', recording: id });
+    }
+  }
+
+  // ---- the catalogue -----------------------------------------------------------------------------
+
+  #take(id: string): TakeRecord {
+    const take = this.#context.catalogue.takes.byId(id);
+    if (!take) throw new Error(`take ${id} is not in the catalogue`);
+    return take;
+  }
+
+  #put(take: TakeRecord, change: Partial<TakeRecord>): TakeRecord {
+    const { catalogue, clock } = this.#context;
+    const after = { ...take, ...change };
+    catalogue.transaction(() => catalogue.takes.put(after, clock.now()));
+    return after;
+  }
+
+  /** The recording of a file that nobody declared: a row of its own, so that it is listed. */
+  #putUnclaimed(take: TakeRecord, state: string): void {
+    const startedAt = take.startedAt ?? take.sightedAt;
+    const { recordings } = this.#context.catalogue;
+    recordings.putObserved(
+      {
+        id: take.recording,
+        session: null,
+        room: null,
+        participant: null,
+        state,
+        permission: 'unclaimed',
+        startedAt,
+        endedAt: take.endedAt,
+        intervals: [[startedAt, take.endedAt]],
+      },
+      this.#context.clock.now(),
+    );
+  }
+
+  #notify(take: TakeRecord, moment: 'growing' | 'settled' | 'indexed'): void {
+    for (const listener of this.#listeners) listener(take, moment);
+  }
+
+  #tell(type: string, take: TakeRecord, text: string): void {
+    const { id, recording, path, stage, verdict, recoveredPath } = take;
+    const body = { take: id, recording, path, stage, verdict, recoveredPath };
+    this.#context.publish({ type: `take:${type}`, text, body });
+  }
+}
+
+const stages: readonly TakeStage[] = [
+  'sighted',
+  'recognised',
+  'attributed',
+  'followed',
+  'diagnosed',
+  'repaired',
+  'verified',
+  'indexed',
+];
+
+function reached(take: TakeRecord, stage: TakeStage): boolean {
+  return stages.indexOf(take.stage) >= stages.indexOf(stage);
+}
+
+/** A file system without birth times gives 0, or a time after the last change. */
+function beganAt({ born, modified, at }: Sighting): number {
+  return Math.min(born > 0 ? born : at, modified, at);
+}
+
+function whoOf(state: SessionState, recording: Recording): string {
+  const person = rowOf(state.participants, recording.participant);
+  return `${person?.name ?? 'somebody'} in ${spokenRoom(state, recording.room)}`;
+}
+
+function reasonsOf(take: TakeRecord): readonly unknown[] {
+  const reasons = take.detail['reasons'];
+  return Array.isArray(reasons) ? reasons : [];
+}
