@@ -208,15 +208,13 @@ export class Takes {
   #claim(take: TakeRecord, ended: number): TakeRecord {
     const times = { began: instant(take.startedAt ?? take.sightedAt), ended: instant(ended) };
     const owner = this.#ownerOf(take);
-    const candidates = this.#sessions
-      .open()
-      .flatMap((state) =>
-        [...rowsOf(state.recordings)].map((recording) => ({
-          state,
-          recording,
-          who: whoOf(state, recording),
-        })),
-      );
+    const candidates = this.#sessions.open().flatMap((state) =>
+      [...rowsOf(state.recordings)].map((recording) => ({
+        state,
+        recording,
+        who: whoOf(state, recording),
+      })),
+    );
     const self = this.#sessions.open()[0]?.self ?? null;
     const found = attributeTake(times, candidates, owner, self);
     const detail = { ...take.detail, reasons: found.reasons, candidates: found.candidates };

@@ -20,11 +20,12 @@ export type WriterSeen = 'somebody' | 'nobody' | 'unknown';
 
 /** A writer that closes and opens again (a remux, a split) gets this long, in ms. */
 const closedForMs = 1_000;
+/** Where a writer could be seen and never was: time enough for the next block of a hidden one, in ms. */
+const unwrittenForMs = 5_000;
 
 /**
  * Whether a file has come to rest: `settled` once its writer is gone, or, where writers cannot be
- * seen (another person's process, another system), once it has not grown for the recorder's quiet
- * time. A paused recorder that keeps its file open is never settled.
+ * seen, once it has not grown for the recorder's quiet time. A paused recorder that keeps its file open is never settled.
  */
 export function judgeFollowing(
   following: Following,
@@ -33,9 +34,9 @@ export function judgeFollowing(
   now: number,
 ): 'growing' | 'settled' {
   if (writer === 'somebody') return 'growing';
-  const quiet = now - following.grewAt;
-  const seesWriters = writer === 'nobody' && following.hadWriter;
-  return quiet >= (seesWriters ? closedForMs : quietForMs) ? 'settled' : 'growing';
+  const patience =
+    writer === 'unknown' ? quietForMs : following.hadWriter ? closedForMs : unwrittenForMs;
+  return now - following.grewAt >= patience ? 'settled' : 'growing';
 }
 
 /** How surely a take belongs to its recording. */

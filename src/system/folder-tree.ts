@@ -206,7 +206,15 @@ export class FolderTree {
     if (file && file.inode !== inode) into.gone.push({ path, device, inode: String(file.inode) });
     if (!file) this.#fileCount += 1;
     mark.files.set(name, { inode, size, modified });
-    into.sighted.push({ path, device, inode: String(inode), size, modified, born, at });
+    into.sighted.push({
+      path,
+      device,
+      inode: String(inode),
+      size,
+      modified: Math.floor(modified),
+      born: Math.floor(born),
+      at,
+    });
   }
 
   #forgetFile(folder: string, name: string, mark: FolderMark, into: Difference): void {
