@@ -149,14 +149,18 @@ export class FragmentGatherer {
     const track = header.track;
     if (!track || size === 0) return;
     const { samples } = track;
+    let late = 0;
     if (samples.count === 0) samples.start = header.time;
     // A fragment that begins later than the one before ended: its last sample is shown until then.
+    // GStreamer's sound begins earlier now and then: decoding times still have to ascend.
     else if (header.time !== track.next) {
       const last = samples.count - 1;
       const stretched = (samples.duration[last] ?? 0) + header.time - track.next;
-      if (stretched >= 0 && stretched <= 0x7fffffff) samples.duration[last] = stretched;
+      late = Math.max(0, 1 - stretched);
+      if (stretched <= 0x7fffffff) samples.duration[last] = Math.max(1, stretched);
     }
-    samples.push(offset, size, duration, shift, sync, Math.min(255, header.description) || 1);
+    const description = Math.min(255, header.description) || 1;
+    samples.push(offset, size, Math.max(0, duration - late), shift, sync, description);
     track.next = header.time + duration;
     this.end = Math.max(this.end, offset + size);
   }

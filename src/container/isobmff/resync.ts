@@ -5,13 +5,16 @@ import { Cancelled, type Progress } from '../bytes.ts';
 import type { Lane } from './lanes.ts';
 import type { ScanWindow } from './scan-window.ts';
 
+/** `mdat` as a number. */
+const mediaBox = 0x6d646174;
+
 /** Says whether several samples follow each other from a place, the first one of a lane. */
 export type ChainTest = (window: ScanWindow, at: number, lane: Lane) => boolean;
 
 /**
  * Searches for the first place at or behind `from` where a chain of samples begins.
  *
- * Runs of zeros are stepped over at once. Linear in the bytes searched.
+ * The header of an `mdat` counts as well. Runs of zeros are stepped over at once. Linear in the bytes searched.
  *
  * @param to  where to stop
  * @returns -1 when there is none before `to` or the end of the window's range
@@ -35,6 +38,7 @@ export function findNextSample(
       at = Math.max(at, end - 4);
       window.cover(at, 4096);
     }
+    if (window.u32(at + 4) === mediaBox) return at;
     for (const lane of lanes) {
       if (window.isStart(lane.codec, at) && chains(window, at, lane)) return at;
     }

@@ -22,7 +22,6 @@ export interface ScanState {
   readonly samples: number;
   readonly holeFrom: number;
   readonly searchedTo: number;
-  readonly firstBox: number;
   readonly realignFrom: number;
   readonly lanes: readonly {
     readonly codec: CodecState;
@@ -53,7 +52,6 @@ export class SampleScanner {
   readonly #opaque: readonly number[];
   #holeFrom = -1;
   #searchedTo = -1;
-  #firstBox = -1;
   /** Number of the first sample behind the last hole until the turn of the tracks is known. */
   #realignFrom = -1;
 
@@ -110,7 +108,6 @@ export class SampleScanner {
       samples: this.samples.count,
       holeFrom: this.#holeFrom,
       searchedTo: this.#searchedTo,
-      firstBox: this.#firstBox,
       realignFrom: this.#realignFrom,
       lanes: this.#lanes.map((lane) => ({
         codec: lane.codec.state(),
@@ -137,7 +134,6 @@ export class SampleScanner {
     this.position = state.position;
     this.#holeFrom = state.holeFrom;
     this.#searchedTo = state.searchedTo;
-    this.#firstBox = state.firstBox;
     this.#realignFrom = state.realignFrom;
     return true;
   }
@@ -151,21 +147,20 @@ export class SampleScanner {
     const size = window.u32(at);
     if (type === 'mdat') {
       if (size !== 0 && size !== 1 && size < 8) return false;
-      this.#meetMedia(at, size);
       this.position = at + (size === 1 ? 16 : 8);
+      this.#meetMedia(window);
       return true;
     }
     if (size < 8 || at + size > window.to) return false;
-    if (type === 'free' && size === 8) this.#firstBox = at;
     this.position = at + size;
     return true;
   }
 
   // ffmpeg's second pass for `+faststart` copies the whole file, header included, towards the end.
   // Killed there, it leaves the beginning twice: what was found before the copy is dropped.
-  #meetMedia(at: number, size: number): void {
-    const isCopy = this.samples.count > 0 && this.#firstBox === at - 8 && size !== 8;
-    if (!isCopy) return;
+  #meetMedia(window: ScanWindow): void {
+    const first = this.samples.offset[0] ?? 0;
+    if (this.samples.count === 0 || !window.isSame(first, this.position, 64)) return;
     this.samples.clear();
     for (const lane of this.#lanes) {
       lane.codec.discontinue();

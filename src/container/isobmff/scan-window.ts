@@ -54,6 +54,13 @@ export class ScanWindow {
     return at >= this.start && at < this.end ? this.byte(at) : (this.#source.read(at, 1)[0] ?? 0);
   }
 
+  /** True when the same `length` bytes stand at two places of the source. */
+  isSame(a: number, b: number, length: number): boolean {
+    const one = this.#source.read(a, length);
+    const other = this.#source.read(b, length);
+    return one.length === length && one.every((byte, index) => byte === other[index]);
+  }
+
   /** The four-byte number at an offset of the source. */
   u32(at: number): number {
     const index = at - this.start;
