@@ -54,6 +54,8 @@ export class SampleScanner {
   #searchedTo = -1;
   /** Number of the first sample behind the last hole until the turn of the tracks is known. */
   #realignFrom = -1;
+  /** The codecs' facts are no longer those of the sample at `position`. */
+  #isDisturbed = false;
 
   constructor(model: MediaModel, from: number) {
     this.#model = model;
@@ -183,6 +185,7 @@ export class SampleScanner {
     let found: Lane | null = null;
     let length = 0;
     let torn: Lane | null = null;
+    this.#isDisturbed = false;
     for (const lane of this.#measured) {
       const measured = window.measure(lane.codec, at);
       if (measured === needsMore) torn = lane;
@@ -199,7 +202,6 @@ export class SampleScanner {
       // A length that reaches far beyond the end is more likely a wrong one, unless nothing is behind.
       return this.#isTornHere(window, torn) ? 'ends' : 'nothing';
     }
-    if (window.measure(found.codec, at) !== length) return 'nothing';
     return this.#judge(window, found, length);
   }
 
@@ -214,7 +216,8 @@ export class SampleScanner {
       if (window.to - next < 16 && !window.isFinal) return 'ends';
       if (!this.#standsAlone(window, lane, length)) return 'nothing';
     }
-    window.measure(lane.codec, at);
+    // What was asked about the samples behind has overwritten the facts of this one.
+    if (this.#isDisturbed && window.measure(lane.codec, at) !== length) return 'nothing';
     this.#accept(lane, length);
     return 'taken';
   }
@@ -298,6 +301,7 @@ export class SampleScanner {
     for (const lane of this.#lengthless) {
       if (lane.codec.framing === 'fixed' || window.isStart(lane.codec, at)) return true;
     }
+    this.#isDisturbed = true;
     for (const lane of this.#measured) {
       const length = window.measure(lane.codec, at);
       if (length > 0 || (length === needsMore && window.to - at < lane.codec.maxSampleBytes))
@@ -308,6 +312,7 @@ export class SampleScanner {
 
   /** How many samples follow each other from `at`, the first one of `lane`; at most `depth`. */
   #chain(window: ScanWindow, at: number, lane: Lane, depth: number): number {
+    this.#isDisturbed = true;
     const length = window.measure(lane.codec, at);
     if (length === needsMore) return 1;
     if (length === notASample) return 0;
