@@ -12,12 +12,14 @@ import { isobmff } from './isobmff/isobmff.ts';
 import { matroska } from './matroska/matroska.ts';
 import { mp3 } from './mpegaudio/mp3.ts';
 import { ogg } from './ogg/ogg.ts';
+import { avi } from './riff/avi.ts';
 import { wav } from './riff/wav.ts';
 
 export const formats: readonly ContainerFormat[] = [
   isobmff,
   matroska,
   wav,
+  avi,
   aiff,
   ogg,
   flac,

@@ -146,7 +146,8 @@ function walk(window: Window, head: Head, end: number, slack: number, found: Sur
   let at = head.end;
   while (at < end) {
     const frame = frameStart(window, at);
-    const to = frame ? frameEnd(window, frame, end, slack) : -1;
+    const to = frame && found.patience > 0 ? frameEnd(window, frame, end, slack) : -1;
+    if (frame && to < 0) found.patience -= Math.min(longestFrame, end - at);
     if (frame && to > 0) {
       take(found, frame, to);
       at = to;

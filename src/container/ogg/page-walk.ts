@@ -33,9 +33,12 @@ export class PageWalk {
   readonly #current = new Map<number, LogicalStream>();
   #link = 0;
   #sawMedia = false;
+  /** Bytes that may still be summed for pages that only look like one, whatever the file. */
+  #patience: number;
 
   constructor(window: Window) {
     this.#window = window;
+    this.#patience = 4 * window.end + 16 * 1024 * 1024;
   }
 
   run(): void {
@@ -49,10 +52,7 @@ export class PageWalk {
         continue;
       }
       if (page) this.#salvage(page);
-      const next = this.#window.search(at + 1, end, 0x4f, (offset) => {
-        const other = pageAt(this.#window, offset);
-        return other !== null && isSound(this.#window, other);
-      });
+      const next = this.#window.search(at + 1, end, 0x4f, (offset) => this.#isPage(offset));
       this.lost += (next < 0 ? end : next) - Math.max(at, this.kept.end);
       if (next < 0) {
         reportTorn(this.damage, 'The page', at, end);
@@ -62,6 +62,14 @@ export class PageWalk {
       at = next;
     }
     for (const stream of this.streams) this.#finish(stream);
+  }
+
+  #isPage(at: number): boolean {
+    const page = this.#patience > 0 ? pageAt(this.#window, at) : null;
+    if (!page) return false;
+    if (isSound(this.#window, page)) return true;
+    this.#patience -= page.end - at;
+    return false;
   }
 
   #page(page: Page): void {
