@@ -104,6 +104,11 @@ export const commandGroups: readonly CommandGroup[] = [
   {
     title: 'Daemon and machine',
     entries: [
+      {
+        word: 'demo',
+        summary: 'play an evening with real recorders and a real crash',
+        load: () => import('./demo.ts'),
+      },
       { word: 'up', summary: 'start the daemon', load: daemon },
       { word: 'down', summary: 'stop the daemon', load: daemon },
       { word: 'status', summary: 'show what is recorded now and what needs care', load: daemon },

@@ -476,7 +476,8 @@ export class Takes {
 
   #tell(type: string, take: TakeRecord, text: string): void {
     const { id, recording, path, stage, verdict, recoveredPath } = take;
-    const body = { take: id, recording, path, stage, verdict, recoveredPath };
+    const reference = referenceOf(take);
+    const body = { take: id, recording, path, stage, verdict, recoveredPath, reference };
     this.#context.publish({ type: `take:${type}`, text, body });
   }
 }
@@ -509,4 +510,11 @@ function whoOf(state: SessionState, recording: Recording): string {
 function reasonsOf(take: TakeRecord): readonly unknown[] {
   const reasons = take.detail['reasons'];
   return Array.isArray(reasons) ? reasons : [];
+}
+
+/** The file from whose set-up the take was repaired; null when none was needed. */
+function referenceOf(take: TakeRecord): string | null {
+  const report = take.detail['report'];
+  if (typeof report !== 'object' || report === null || !('reference' in report)) return null;
+  return typeof report.reference === 'string' ? report.reference : null;
 }
