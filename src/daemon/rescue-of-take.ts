@@ -105,7 +105,7 @@ export class RescueOfTake {
         takenAt,
       });
     }
-    yield* this.#index(take, `${take.path} is whole.`, profile ? this.#waiting(take) : []);
+    yield* this.#index(take, `${take.path} is indexed.`, profile ? this.#waiting(take) : []);
   }
 
   /** Interrupted takes of the same kind that nothing could be had of without a reference. */
