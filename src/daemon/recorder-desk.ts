@@ -1,0 +1,461 @@
+/**
+ * The recorders of this machine and the sessions, brought together: what a person asks is done by
+ * the recorder first and then written down; what a recorder does by its own buttons is written
+ * down at once; what permission no longer allows is stopped.
+ *
+ * For one recorder things happen one after the other, in the order they came.
+ */
+import {
+  isCapturing,
+  type LossCause,
+  pathOf,
+  type Recorder,
+  type RecorderChange,
+} from '../capture/recorder.ts';
+import { RoomtapeError } from '../errors.ts';
+import type { SessionEvent } from '../session/events.ts';
+import { findParticipant } from '../session/find.ts';
+import type { RecordingId } from '../session/ids.ts';
+import { isRefusal } from '../session/refusal.ts';
+import { type EndCause, type Recording, type SessionState, spokenRoom } from '../session/state.ts';
+import { rowOf } from '../session/table.ts';
+import type { DaemonContext } from './area.ts';
+import type { Applied, Driver, Sessions } from './sessions.ts';
+import type { WarningDesk } from './warning-desk.ts';
+
+type RecorderCommand = Parameters<Driver>[1];
+
+interface LiveRecording {
+  readonly state: SessionState;
+  readonly recording: Recording;
+}
+
+/** A recorder that died is started again at most so often in ten minutes. */
+const mostRestarts = 3;
+const restartWindowMs = 10 * 60_000;
+
+export class RecorderDesk {
+  readonly #context: DaemonContext;
+  readonly #sessions: Sessions;
+  readonly #warnings: WarningDesk;
+  readonly #recorders = new Map<string, Recorder>();
+  readonly #unsubscribe = new Map<string, () => void>();
+  /** The recording that each recorder's present file belongs to. */
+  readonly #bound = new Map<string, RecordingId>();
+  readonly #queues = new Map<string, Promise<unknown>>();
+  readonly #claims = new Map<string, RecordingId>();
+  readonly #restarts = new Map<string, number[]>();
+  /** Recordings that go on as soon as their recorder is back. */
+  readonly #awaited = new Map<
+    string,
+    { readonly recording: RecordingId; readonly until: number }
+  >();
+  readonly #closing: () => void;
+
+  constructor(context: DaemonContext, sessions: Sessions, warnings: WarningDesk) {
+    this.#context = context;
+    this.#sessions = sessions;
+    this.#warnings = warnings;
+    sessions.driver = (state, command, actor) => this.#drive(state, command, actor);
+    this.#closing = sessions.onEvent((event, state) => this.#onSessionEvent(event, state));
+  }
+
+  /** In the order they were added. */
+  get recorders(): readonly Recorder[] {
+    return [...this.#recorders.values()];
+  }
+
+  find(name: string): Recorder | undefined {
+    return this.#recorders.get(name);
+  }
+
+  /** The recording that a file belongs to, where its recorder told us its path. */
+  recordingOf(path: string): RecordingId | undefined {
+    return this.#claims.get(path);
+  }
+
+  /** The live recording of this machine's person that a recorder makes. */
+  liveOf(name: string): LiveRecording | undefined {
+    return this.#sessions
+      .live()
+      .find(
+        ({ state, recording }) =>
+          recording.recorder === name && recording.participant === state.self,
+      );
+  }
+
+  add(recorder: Recorder): void {
+    this.#recorders.set(recorder.name, recorder);
+    const unsubscribe = recorder.subscribe((change) => this.#onChange(recorder, change));
+    this.#unsubscribe.set(recorder.name, unsubscribe);
+    recorder.open();
+    const live = this.liveOf(recorder.name);
+    // Own capture knows at once that nothing runs; OBS has to be asked and tells by a change.
+    if (live && recorder.state.state === 'idle') {
+      this.#interrupt(live, 'machine-died', 'it no longer ran when the daemon came back');
+    }
+  }
+
+  async remove(name: string): Promise<void> {
+    const recorder = this.#recorders.get(name);
+    this.#unsubscribe.get(name)?.();
+    this.#unsubscribe.delete(name);
+    this.#recorders.delete(name);
+    await recorder?.close();
+  }
+
+  /** Lets go of all recorders; what they record goes on. */
+  async close(): Promise<void> {
+    this.#closing();
+    await Promise.all(this.recorders.map((recorder) => this.remove(recorder.name)));
+  }
+
+  // ---- What a person asks -----------------------------------------------------------------------
+
+  #drive(
+    state: SessionState,
+    command: RecorderCommand,
+    actor: string | undefined,
+  ): Promise<Applied> | undefined {
+    const person = findParticipant(state, command.participant ?? actor ?? state.self);
+    // Other people's recorders are at other machines; here they only declare.
+    if (isRefusal(person) || person.id !== state.self) return undefined;
+    if (command.type === 'record') {
+      const recorder = this.#recorderFor(command.recorder);
+      if (!recorder || command.control !== undefined) return undefined;
+      return this.#enqueue(recorder, () => this.#record(recorder, state, command, actor));
+    }
+    const recording = this.#recordingMeant(state, command, actor);
+    const recorder = recording?.recorder ? this.#recorders.get(recording.recorder) : undefined;
+    if (!recording || !recorder || recording.control === 'declared') return undefined;
+    return this.#enqueue(recorder, () => this.#change(recorder, state, recording, command, actor));
+  }
+
+  #recorderFor(name: string | undefined): Recorder | undefined {
+    if (name === undefined) return this.recorders[0];
+    return this.#recorders.get(name);
+  }
+
+  /** The recording a command would change; a command that is refused throws here. */
+  #recordingMeant(
+    state: SessionState,
+    command: RecorderCommand,
+    actor: string | undefined,
+  ): Recording | undefined {
+    for (const event of this.#sessions.rehearse(state.id, command, actor)) {
+      if ('recording' in event) return rowOf(state.recordings, event.recording);
+    }
+    return undefined;
+  }
+
+  async #record(
+    recorder: Recorder,
+    state: SessionState,
+    command: RecorderCommand & { type: 'record' },
+    actor: string | undefined,
+  ): Promise<Applied> {
+    const wanted = { ...command, control: 'roomtape', recorder: recorder.name } as const;
+    // Permission first: a recorder that is started and stopped again has recorded.
+    this.#sessions.rehearse(state.id, wanted, actor);
+    await this.#begin(recorder);
+    try {
+      const applied = this.#sessions.apply(state.id, wanted, actor);
+      this.#bind(recorder, recordingIn(applied.events));
+      return applied;
+    } catch (problem) {
+      // Permission went while the recorder started.
+      await recorder.stop();
+      throw problem;
+    }
+  }
+
+  async #begin(recorder: Recorder): Promise<void> {
+    if (recorder.state.state === 'unreachable' || recorder.state.state === 'lost') {
+      await recorder.start().catch((cause: unknown) => {
+        const problem = cause instanceof Error ? cause.message : String(cause);
+        throw new RoomtapeError('recorder-failed', problem, {
+          next:
+            recorder.kind === 'obs'
+              ? 'start OBS and say it again, or roomtape record --recorder manual'
+              : 'roomtape recorder devices',
+          cause,
+        });
+      });
+      return;
+    }
+    await recorder.start();
+  }
+
+  async #change(
+    recorder: Recorder,
+    state: SessionState,
+    recording: Recording,
+    command: RecorderCommand,
+    actor: string | undefined,
+  ): Promise<Applied> {
+    // Things may have changed while earlier commands were carried out.
+    this.#sessions.rehearse(state.id, command, actor);
+    if (command.type === 'pause') await recorder.pause();
+    else if (command.type === 'resume') await recorder.resume();
+    else if (command.type === 'stop') await recorder.stop();
+    else {
+      await this.#begin(recorder);
+      this.#bind(recorder, recording.id);
+    }
+    return this.#sessions.apply(state.id, command, actor);
+  }
+
+  // ---- What a recorder does by itself -----------------------------------------------------------
+
+  #onChange(recorder: Recorder, change: RecorderChange): void {
+    const { now, asked } = change;
+    const path = pathOf(now);
+    this.#context.publish({
+      type: `recorder:${now.state}`,
+      text: `${recorder.name} is ${now.state}${path ? `: ${path}` : ''}.`,
+      body: { recorder: recorder.name, ...now, asked },
+    });
+    this.#claim(recorder);
+    if (asked && now.state !== 'lost') return;
+    // Behind what is under way: a command that fails in the middle must not race its consequences.
+    void this.#enqueue(recorder, async () => this.#writeDown(recorder, change));
+  }
+
+  #writeDown(recorder: Recorder, { now, before }: RecorderChange): void {
+    const live = this.liveOf(recorder.name);
+    if (now.state === 'recording') {
+      if (live) this.#goesOn(recorder, live);
+      else this.#beganByItself(recorder);
+    } else if (now.state === 'paused') {
+      if (!live) this.#beganByItself(recorder);
+      const paused = this.liveOf(recorder.name);
+      if (paused) this.#bind(recorder, paused.recording.id);
+      this.#tell(paused, 'recorder-paused');
+    } else if (now.state === 'stopped') {
+      this.#bound.delete(recorder.name);
+      this.#warnings.clearAll(`${recorder.name}:`);
+      this.#tell(live, 'recorder-stopped');
+    } else if (now.state === 'lost') {
+      this.#bound.delete(recorder.name);
+      this.#lost(recorder, live, now);
+    } else if (now.state === 'idle') {
+      if (live) this.#interrupt(live, 'recorder-died', 'it recorded no longer when it came back');
+      this.#comesBack(recorder);
+    } else if (now.state === 'unreachable' && before.state === 'unreachable' && live) {
+      // The daemon has just started, and the recorder of a live recording is not there.
+      this.#interrupt(live, 'machine-died', now.reason);
+    }
+  }
+
+  #goesOn(recorder: Recorder, live: LiveRecording): void {
+    this.#bind(recorder, live.recording.id);
+    if (live.recording.state === 'paused') this.#tell(live, 'recorder-resumed');
+  }
+
+  /** Somebody pressed the recorder's own button. */
+  #beganByItself(recorder: Recorder): void {
+    const [state] = this.#sessions.open();
+    if (!state) return;
+    const { name } = recorder;
+    const permitted = this.#sessions.try(state.id, {
+      type: 'record',
+      control: 'roomtape',
+      recorder: name,
+    });
+    if (!isRefusal(permitted)) {
+      this.#bind(recorder, recordingIn(permitted.events));
+      return;
+    }
+    const seen = this.#sessions.try(state.id, { type: 'observe', recorder: name });
+    if (isRefusal(seen)) return;
+    this.#bind(recorder, recordingIn(seen.events));
+    const { enforce } = this.#context.config;
+    this.#warnings.raise(`${name}:unpermitted`, {
+      kind: 'recording-without-permission',
+      level: 'warning',
+      text: `${name} records without permission: ${permitted.problem}${enforce ? ' It is stopped.' : ''}`,
+      next: enforce ? permitted.next : `roomtape stop, or ${permitted.next}`,
+      body: { recorder: name },
+    });
+    if (enforce) void this.#enqueue(recorder, () => this.#stopIfCapturing(recorder));
+  }
+
+  #tell(
+    live: LiveRecording | undefined,
+    type: 'recorder-paused' | 'recorder-resumed' | 'recorder-stopped',
+  ): void {
+    if (live) this.#sessions.try(live.state.id, { type, recording: live.recording.id });
+  }
+
+  #interrupt(live: LiveRecording, cause: EndCause, detail: string): void {
+    this.#sessions.try(live.state.id, {
+      type: 'interrupt',
+      recording: live.recording.id,
+      cause,
+      detail,
+    });
+  }
+
+  // ---- Losses, and going on after them ----------------------------------------------------------
+
+  #lost(
+    recorder: Recorder,
+    live: LiveRecording | undefined,
+    { cause, detail, path }: { cause: LossCause; detail: string; path: string | null },
+  ): void {
+    if (!live) return;
+    const { name } = recorder;
+    this.#interrupt(live, endCauseOf[cause], detail);
+    const again = this.#context.config['resume-after-crash'] && this.#mayRestart(name);
+    this.#warnings.raise(`${name}:lost`, {
+      kind: 'recorder-lost',
+      level: 'error',
+      text: `${name} was lost while recording: ${detail}.${path ? ` Its file is looked after: ${path}` : ''}`,
+      next: again ? 'roomtape status' : 'roomtape record --continue',
+      body: { recorder: name, recording: live.recording.id, cause, path },
+    });
+    if (!again) return;
+    const until = this.#context.clock.elapsed() + restartWindowMs;
+    this.#awaited.set(name, { recording: live.recording.id, until });
+    // Own capture can begin at once; OBS has to be started by its person first.
+    if (recorder.kind === 'screen') this.#comesBack(recorder);
+  }
+
+  #mayRestart(name: string): boolean {
+    const now = this.#context.clock.elapsed();
+    const recent = (this.#restarts.get(name) ?? []).filter((at) => now - at < restartWindowMs);
+    this.#restarts.set(name, recent);
+    return recent.length < mostRestarts;
+  }
+
+  #comesBack(recorder: Recorder): void {
+    const { name } = recorder;
+    const awaited = this.#awaited.get(name);
+    this.#awaited.delete(name);
+    const now = this.#context.clock.elapsed();
+    if (!awaited || now > awaited.until) return;
+    this.#restarts.set(name, [...(this.#restarts.get(name) ?? []), now]);
+    const found = this.#sessions.recording(awaited.recording);
+    if (!found) return;
+    const command = { type: 'continue', recording: awaited.recording } as const;
+    const going = this.#enqueue(recorder, () =>
+      this.#change(recorder, found.state, found.recording, command, undefined),
+    );
+    going.then(
+      () => this.#warnings.clear(`${name}:lost`),
+      (problem: unknown) => this.#context.log.warn({ err: problem, name }, 'could not go on'),
+    );
+  }
+
+  // ---- What the session decides -----------------------------------------------------------------
+
+  #onSessionEvent(event: SessionEvent, state: SessionState): void {
+    if (!('recording' in event) || !event.type.startsWith('recording-')) return;
+    const recording = rowOf(state.recordings, event.recording);
+    if (!recording || recording.participant !== state.self) return;
+    const recorder = recording.recorder ? this.#recorders.get(recording.recorder) : undefined;
+    if (recorder && recording.control === 'roomtape') {
+      void this.#enqueue(recorder, () => this.#reconcile(recorder));
+    } else if (event.type === 'recording-stopped' && recording.control === 'declared') {
+      this.#warnOfEnd(recording, state);
+    }
+  }
+
+  /** Brings a recorder to where the session says it is. */
+  async #reconcile(recorder: Recorder): Promise<void> {
+    const { name } = recorder;
+    const live = this.liveOf(name);
+    const bound = this.#bound.get(name);
+    if (!live) {
+      if (bound !== undefined) await this.#stopIfCapturing(recorder);
+      this.#bound.delete(name);
+      return;
+    }
+    const { recording } = live;
+    if (recording.control !== 'roomtape') return;
+    if (recording.id !== bound) return await this.#takeOver(recorder, live);
+    if (recording.state === 'paused' && recorder.state.state === 'recording') {
+      await recorder.pause();
+    } else if (recording.state === 'recording' && recorder.state.state === 'paused') {
+      await recorder.resume();
+    }
+  }
+
+  /** The person went to another room: one file ends, the next begins. */
+  async #takeOver(recorder: Recorder, live: LiveRecording): Promise<void> {
+    try {
+      await this.#stopIfCapturing(recorder);
+      await recorder.start();
+      this.#bind(recorder, live.recording.id);
+      if (live.recording.state === 'paused') await recorder.pause();
+    } catch (problem) {
+      const detail = problem instanceof Error ? problem.message : String(problem);
+      this.#interrupt(live, 'recorder-died', detail);
+    }
+  }
+
+  async #stopIfCapturing(recorder: Recorder): Promise<void> {
+    if (isCapturing(recorder.state)) await recorder.stop();
+  }
+
+  /** Roomtape cannot stop what a person started by hand; it can say that it must stop. */
+  #warnOfEnd({ id, cause = 'asked', room }: Recording, state: SessionState): void {
+    const why = endWarnings[cause];
+    if (!why) return;
+    this.#warnings.raise(`ended:${id}`, {
+      kind: 'stop-recording',
+      level: 'warning',
+      text: `You may no longer record ${spokenRoom(state, room)}: ${why}. Stop your recorder now.`,
+      next: 'roomtape status',
+      body: { recording: id, cause },
+    });
+    setTimeout(() => this.#warnings.clear(`ended:${id}`), restartWindowMs).unref();
+  }
+
+  // ---- Order ------------------------------------------------------------------------------------
+
+  #bind(recorder: Recorder, recording: RecordingId | undefined): void {
+    if (recording === undefined) return;
+    this.#bound.set(recorder.name, recording);
+    this.#warnings.clear(`${recorder.name}:lost`);
+    this.#claim(recorder);
+  }
+
+  #claim(recorder: Recorder): void {
+    const path = pathOf(recorder.state);
+    const bound = this.#bound.get(recorder.name);
+    if (path === null || bound === undefined || !isCapturing(recorder.state)) return;
+    this.#claims.set(path, bound);
+  }
+
+  #enqueue<T>(recorder: Recorder, work: () => Promise<T>): Promise<T> {
+    const before = this.#queues.get(recorder.name) ?? Promise.resolve();
+    const next = before.then(work, work);
+    const settled = next.catch((problem: unknown) => {
+      this.#context.log.warn({ err: problem, recorder: recorder.name }, 'a recorder failed');
+    });
+    this.#queues.set(recorder.name, settled);
+    return next;
+  }
+}
+
+const endCauseOf: Readonly<Record<LossCause, EndCause>> = {
+  'connection-closed': 'recorder-died',
+  'process-ended': 'recorder-died',
+  'device-lost': 'device-lost',
+  'disk-full': 'disk-full',
+  'ended-while-away': 'recorder-died',
+};
+
+const endWarnings: Partial<Record<EndCause, string>> = {
+  revoked: 'the permission was withdrawn',
+  expired: 'the permission has ended',
+  moved: 'you are in another room now',
+  'room-closed': 'the room is closed',
+  'session-closed': 'the session is closed',
+  removed: 'you no longer take part',
+};
+
+function recordingIn(events: readonly SessionEvent[]): RecordingId | undefined {
+  return events.find((event) => event.type === 'recording-started')?.recording;
+}
