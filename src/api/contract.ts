@@ -9,10 +9,12 @@
 import type { z } from 'zod';
 import { daemonRoutes } from './daemon-routes.ts';
 import { peopleRoutes } from './people-routes.ts';
+import { recorderRoutes } from './recorder-routes.ts';
 import { watchRoutes } from './watch-routes.ts';
 
 export const contract = {
   ...daemonRoutes,
+  ...recorderRoutes,
   ...peopleRoutes,
   ...watchRoutes,
 };

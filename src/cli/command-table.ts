@@ -31,6 +31,7 @@ export interface CommandGroup {
 const daemon = () => import('./daemon.ts');
 const catalogue = () => import('./catalogue.ts');
 const config = () => import('./config.ts');
+const recorder = () => import('./recorder.ts');
 const service = () => import('./service.ts');
 const completion = async () => {
   const { completionOf } = await import('./completion.ts');
@@ -99,6 +100,8 @@ export const commandGroups: readonly CommandGroup[] = [
         summary: 'add, list, remove or suggest folders that recorders write to',
         load: () => import('./watch.ts'),
       },
+      { word: 'recorder', summary: 'add, list or remove recorders to drive', load: recorder },
+      { word: 'preflight', summary: 'say what could cost a recording', load: recorder },
     ],
   },
   {

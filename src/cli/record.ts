@@ -26,9 +26,14 @@ export function defineCommands(program: Command, frame: Frame): void {
     .option('--room <room>', 'number or name; otherwise the room you are in')
     .option('--recorder <recorder>', 'which recorder, where there are several')
     .option('--continue', 'go on with the recording that was interrupted')
-    .action((options: Meant & { room?: string; recorder?: string; continue?: boolean }) => {
+    .action(async (options: Meant & { room?: string; recorder?: string; continue?: boolean }) => {
       const { room, recorder } = options;
       if (options.continue) return change(frame, options, { type: 'continue' });
+      // Other people's recorders are at other machines.
+      if (options.as === undefined) {
+        const { warnBeforeRecording } = await import('./recorder.ts');
+        await warnBeforeRecording(frame, given({ room, recorder }));
+      }
       return change(frame, options, { type: 'record', ...given({ room, recorder }) });
     });
   for (const [word, summary] of [

@@ -8,6 +8,7 @@ import { Rescue } from '../system/rescue.ts';
 import type { DaemonContext } from './area.ts';
 import { openItself } from './itself.ts';
 import { openPeople } from './people.ts';
+import { openRecorders } from './recorders.ts';
 import { Sessions } from './sessions.ts';
 import { Takes } from './takes.ts';
 import { openWatching } from './watching.ts';
@@ -34,8 +35,15 @@ export async function openAreas(context: DaemonContext): Promise<Areas> {
   const takes = new Takes(context, sessions, new Rescue({ ffmpeg: context.config.ffmpeg }));
   const watching = openWatching(context, takes);
   all.push(watching);
+  const recorders = openRecorders(context, sessions, watching);
+  all.push(recorders);
   return {
-    handlers: { ...itself.handlers, ...people.handlers, ...watching.handlers },
+    handlers: {
+      ...itself.handlers,
+      ...people.handlers,
+      ...watching.handlers,
+      ...recorders.handlers,
+    },
     async start() {
       for (const area of all) await area.start?.();
     },

@@ -104,6 +104,15 @@ export class RecorderDesk {
     await recorder?.close();
   }
 
+  /** Stops a recorder while the disk has room for the end of its file, and writes down why. */
+  async stopForRoom(recorder: Recorder): Promise<void> {
+    await this.#enqueue(recorder, async () => {
+      await this.#stopIfCapturing(recorder);
+      const live = this.liveOf(recorder.name);
+      if (live) this.#interrupt(live, 'disk-full', 'stopped before the disk was full');
+    });
+  }
+
   /** Lets go of all recorders; what they record goes on. */
   async close(): Promise<void> {
     this.#closing();

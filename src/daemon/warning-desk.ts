@@ -38,6 +38,11 @@ export class WarningDesk {
     });
   }
 
+  /** Keeps a warning standing with new words, without telling it again. */
+  keep(key: string, warning: Warning): void {
+    this.#standing.set(key, warning);
+  }
+
   /** Takes a warning back: its reason is gone. */
   clear(key: string): void {
     this.#standing.delete(key);

@@ -15,7 +15,13 @@ import type { Takes } from './takes.ts';
 /** Under this key of the catalogue's meta: whose files a folder holds, by path. */
 const ownersKey = 'folder-owners';
 
-export function openWatching(context: DaemonContext, takes: Takes): Area<keyof typeof watchRoutes> {
+export interface WatchingArea extends Area<keyof typeof watchRoutes> {
+  /** Watches a folder that a recorder told us of, unless it is watched already. */
+  ensure(folder: string, recorder: string): Promise<void>;
+  folders(): readonly string[];
+}
+
+export function openWatching(context: DaemonContext, takes: Takes): WatchingArea {
   const { catalogue, clock, log } = context;
   const problems = new Map<string, string>();
   const watcher = openWatcher({
@@ -59,6 +65,15 @@ export function openWatching(context: DaemonContext, takes: Takes): Area<keyof t
   };
 
   return {
+    async ensure(path, recorder) {
+      const folder = watchableFolder(path);
+      const watched = catalogue.folders.all();
+      if (watched.some((one) => `${folder}/`.startsWith(`${one.path}/`))) return;
+      assertApart(folder, watched);
+      catalogue.folders.put({ path: folder, recorder, addedAt: clock.now() });
+      await watcher.add(folder);
+    },
+    folders: () => catalogue.folders.all().map(({ path }) => path),
     handlers: {
       async 'watch.add'({ path, recorder, participant }) {
         const folder = watchableFolder(path);
