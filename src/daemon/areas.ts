@@ -37,6 +37,7 @@ export async function openAreas(context: DaemonContext): Promise<Areas> {
   all.push(watching);
   const recorders = openRecorders(context, sessions, watching);
   all.push(recorders);
+  takes.recorderSays = (path) => recorders.desk.recordingOf(path);
   return {
     handlers: {
       ...itself.handlers,

@@ -57,6 +57,8 @@ export class Takes {
   readonly #owners = new Map<string, string>();
   #timer: NodeJS.Timeout | undefined;
   #looking = false;
+  /** Set by whoever speaks to recorders: the recording that a file belongs to by its recorder's word. */
+  recorderSays: ((path: string) => RecordingId | undefined) | undefined;
 
   constructor(context: DaemonContext, sessions: Sessions, rescue: Rescue) {
     this.#context = context;
@@ -165,7 +167,11 @@ export class Takes {
 
   // A recorder that finishes its file by writing it anew keeps the name; a new recording does not.
   #isRewrite(take: TakeRecord): boolean {
-    return take.identity === '' || this.#followed.has(take.id) || take.verdict !== 'whole';
+    // Own capture joins its stretches after a pause and gives the whole the name of the first.
+    const isOurs = this.recorderSays?.(take.path) === take.recording;
+    return (
+      take.identity === '' || this.#followed.has(take.id) || take.verdict !== 'whole' || isOurs
+    );
   }
 
   #begin(root: string, sighting: Sighting): void {
@@ -207,6 +213,11 @@ export class Takes {
   /** Attributes a take to a declared recording if there is one. */
   #claim(take: TakeRecord, ended: number): TakeRecord {
     const times = { began: instant(take.startedAt ?? take.sightedAt), ended: instant(ended) };
+    const told = this.recorderSays?.(take.path);
+    if (told !== undefined) {
+      const detail = { ...take.detail, reasons: ['its recorder told the path'], candidates: [] };
+      return { ...take, recording: told, attribution: 'declared', detail };
+    }
     const owner = this.#ownerOf(take);
     const candidates = this.#sessions.open().flatMap((state) =>
       [...rowsOf(state.recordings)].map((recording) => ({
