@@ -11,6 +11,7 @@ import { type ContainerFormat, type DiagnoseContext, headLength } from './format
 import { isobmff } from './isobmff/isobmff.ts';
 import { matroska } from './matroska/matroska.ts';
 import { mp3 } from './mpegaudio/mp3.ts';
+import { mpegts } from './mpegts/mpegts.ts';
 import { ogg } from './ogg/ogg.ts';
 import { avi } from './riff/avi.ts';
 import { wav } from './riff/wav.ts';
@@ -23,6 +24,7 @@ export const formats: readonly ContainerFormat[] = [
   aiff,
   ogg,
   flac,
+  mpegts,
   flv,
   mp3,
   adts,

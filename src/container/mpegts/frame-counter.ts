@@ -1,0 +1,127 @@
+/**
+ * Frames of sound inside PES packets, which may hold several or a part of one.
+ *
+ * Fed piece by piece; a header may be split between two pieces.
+ */
+import { adtsHeader } from '../adts/adts.ts';
+import { memorySource } from '../bytes.ts';
+import { mpegAudioHeader } from '../mpegaudio/mpeg-header.ts';
+import { opusDuration } from '../ogg/mapping.ts';
+import { Window } from '../window.ts';
+
+interface Frame {
+  readonly length: number;
+  readonly seconds: number;
+  readonly sampleRate?: number;
+  readonly channels?: number;
+  /** A better name of the codec than the program map's. */
+  readonly codec?: string;
+}
+
+type Reader = (bytes: Uint8Array) => Frame | null;
+
+const longestHeader = 300;
+
+const readers: Record<string, Reader> = {
+  aac: (bytes) => {
+    const header = adtsHeader(new Window(memorySource(bytes)), 0);
+    return header && { ...header, seconds: header.samples / header.sampleRate };
+  },
+  mp3: (bytes) => {
+    const header = mpegAudioHeader(new Window(memorySource(bytes)), 0);
+    if (!header) return null;
+    return { ...header, seconds: header.samples / header.sampleRate, codec: `mp${header.layer}` };
+  },
+  opus: readOpus,
+};
+
+/** An access unit of Opus: 11 bits of sync, flags, size, and what is to be trimmed. */
+function readOpus(bytes: Uint8Array): Frame | null {
+  const [a, b] = bytes;
+  if (a !== 0x7f || b === undefined || (b & 0xe0) !== 0xe0) return null;
+  let [at, size] = [2, 0];
+  for (; at < bytes.length; at += 1) {
+    size += bytes[at] ?? 0;
+    if (bytes[at] !== 255) break;
+  }
+  at += 1 + ((b & 0x10) !== 0 ? 2 : 0) + ((b & 0x08) !== 0 ? 2 : 0);
+  const seconds = opusDuration(bytes.subarray(at, at + 2)) / 48000;
+  return { length: at + size, seconds, sampleRate: 48000 };
+}
+
+export class FrameCounter {
+  frames = 0;
+  seconds = 0;
+  last: Frame | null = null;
+  /** Bytes fed so far, and of those the ones of complete frames. */
+  fed = 0;
+  complete = 0;
+  readonly #read: Reader;
+  #rest = 0;
+  #open: Frame | null = null;
+  #head = new Uint8Array(0);
+
+  constructor(read: Reader) {
+    this.#read = read;
+  }
+
+  /** Begins anew behind something that is missing. */
+  reset(): void {
+    this.#rest = 0;
+    this.#open = null;
+    this.#head = new Uint8Array(0);
+  }
+
+  feed(bytes: Uint8Array): void {
+    let at = 0;
+    while (at < bytes.length) {
+      if (this.#open) {
+        const step = Math.min(this.#rest, bytes.length - at);
+        at += step;
+        this.fed += step;
+        this.#rest -= step;
+        if (this.#rest === 0) this.#close(this.#open);
+        continue;
+      }
+      at = this.#begin(bytes, at);
+    }
+  }
+
+  #begin(bytes: Uint8Array, at: number): number {
+    const wanted = Math.min(longestHeader, bytes.length - at);
+    const head = new Uint8Array(this.#head.length + wanted);
+    head.set(this.#head);
+    head.set(bytes.subarray(at, at + wanted), this.#head.length);
+    const frame = this.#read(head);
+    if (!frame || frame.length <= this.#head.length) {
+      // Too short to tell, or no header: keep a little, and step on a byte where it is none.
+      if (head.length < 16) {
+        this.#head = head;
+        this.fed += wanted;
+        return at + wanted;
+      }
+      const skip = this.#head.length > 0 ? 0 : 1;
+      this.#head = new Uint8Array(0);
+      this.fed += skip;
+      return at + skip;
+    }
+    this.#open = frame;
+    this.#rest = frame.length - this.#head.length;
+    this.#head = new Uint8Array(0);
+    return at;
+  }
+
+  #close(frame: Frame): void {
+    this.frames += 1;
+    this.seconds += frame.seconds;
+    this.last = frame;
+    this.complete = this.fed;
+    this.#open = null;
+  }
+}
+
+/** A counter for a codec whose frames say how long they are; null for all others. */
+export function frameCounter(codec: string): FrameCounter | null {
+  const read = readers[codec];
+  return read ? new FrameCounter(read) : null;
+}
