@@ -10,6 +10,7 @@ import type { z } from 'zod';
 import { daemonRoutes } from './daemon-routes.ts';
 import { peopleRoutes } from './people-routes.ts';
 import { recorderRoutes } from './recorder-routes.ts';
+import { recordingRoutes } from './recording-routes.ts';
 import { watchRoutes } from './watch-routes.ts';
 
 export const contract = {
@@ -17,6 +18,7 @@ export const contract = {
   ...recorderRoutes,
   ...peopleRoutes,
   ...watchRoutes,
+  ...recordingRoutes,
 };
 
 export type Contract = typeof contract;

@@ -43,6 +43,8 @@ const participant = () => import('./participant.ts');
 const permission = () => import('./permission.ts');
 const record = () => import('./record.ts');
 const rescue = () => import('./rescue.ts');
+const list = () => import('./list.ts');
+const recordings = () => import('./recordings.ts');
 
 export const commandGroups: readonly CommandGroup[] = [
   {
@@ -90,7 +92,14 @@ export const commandGroups: readonly CommandGroup[] = [
   },
   {
     title: 'Recordings',
-    entries: [],
+    entries: [
+      { word: 'list', summary: 'list recordings with their takes', load: list },
+      { word: 'search', summary: 'find recordings by words', load: list },
+      { word: 'show', summary: 'show everything known of a recording', load: recordings },
+      { word: 'open', summary: 'play a take, or show it in its folder', load: recordings },
+      { word: 'tag', summary: 'correct what a take belongs to', load: recordings },
+      { word: 'export', summary: 'write the list as JSON or CSV', load: recordings },
+    ],
   },
   {
     title: 'Watched folders and recorders',

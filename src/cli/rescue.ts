@@ -9,7 +9,7 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { Diagnosis, TrackSummary } from '../container/diagnosis.ts';
 import { type ExitCode, exitCodes, RoomtapeError } from '../errors.ts';
-import type { Recovery, Rescue, RescueProgress, VerifiedFile } from '../system/rescue.ts';
+import type { Recovery, Rescue, RescueProgress } from '../system/rescue.ts';
 import type { Frame } from './frame.ts';
 import { duration, type Paint, size, visible } from './output.ts';
 
@@ -98,7 +98,7 @@ async function recover(frame: Frame, words: readonly string[], flags: RecoverFla
   if (ids.length > 0) {
     if (files.length > 0) throw mixed();
     const { recoverTakes } = await import('./recordings.ts');
-    return recoverTakes(frame, ids);
+    return recoverTakes(frame, ids, flags);
   }
   await forEach(frame, files, async (path, rescue, signal) => {
     const recovery = await rescue.recover(path, {
@@ -170,7 +170,10 @@ async function verify(frame: Frame, words: readonly string[]): Promise<void> {
     const { verifyTakes } = await import('./recordings.ts');
     return verifyTakes(frame, ids);
   }
-  const { isSound } = await import('../system/rescue.ts');
+  const [{ isSound }, { verifiedFields }] = await Promise.all([
+    import('../system/rescue.ts'),
+    import('../system/recovery-report.ts'),
+  ]);
   await forEach(frame, files, async (path, rescue, signal) => {
     const verified = await rescue.verify(path, {
       followLink: true,
@@ -181,7 +184,7 @@ async function verify(frame: Frame, words: readonly string[]): Promise<void> {
     const sound = diagnosis.verdict === 'whole' && isSound(verification);
     const next = sound ? null : await nextFor(path, diagnosis);
     return {
-      result: { ...verifiedFields(path, verified), next },
+      result: { ...verifiedFields(verified), next },
       code: sound ? exitCodes.done : exitCodes.damage,
       text: (paint) => [
         heading(paint, path, diagnosis.verdict),
@@ -193,15 +196,6 @@ async function verify(frame: Frame, words: readonly string[]): Promise<void> {
     };
   });
 }
-
-const verifiedFields = (path: string, { diagnosis, verification }: VerifiedFile) => ({
-  path,
-  container: diagnosis.container,
-  verdict: diagnosis.verdict,
-  durationMs: diagnosis.durationMs,
-  tracks: diagnosis.tracks.map(trackFields),
-  verification,
-});
 
 /**
  * Works through the files one by one. An obstacle with one file does not keep the others from their

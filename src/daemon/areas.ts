@@ -9,6 +9,7 @@ import type { DaemonContext } from './area.ts';
 import { openItself } from './itself.ts';
 import { openPeople } from './people.ts';
 import { openRecorders } from './recorders.ts';
+import { openRecordings } from './recordings.ts';
 import { Sessions } from './sessions.ts';
 import { Takes } from './takes.ts';
 import { openWatching } from './watching.ts';
@@ -38,12 +39,19 @@ export async function openAreas(context: DaemonContext): Promise<Areas> {
   const recorders = openRecorders(context, sessions, watching);
   all.push(recorders);
   takes.recorderSays = (path) => recorders.desk.recordingOf(path);
+  const recordings = openRecordings(context, {
+    sessions,
+    rescue: new Rescue({ ffmpeg: context.config.ffmpeg }),
+    proofOf: async (recording) => (await people.handlers['session.proof']({ recording })).steps,
+  });
+  all.push(recordings);
   return {
     handlers: {
       ...itself.handlers,
       ...people.handlers,
       ...watching.handlers,
       ...recorders.handlers,
+      ...recordings.handlers,
     },
     async start() {
       for (const area of all) await area.start?.();

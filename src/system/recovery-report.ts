@@ -5,7 +5,7 @@
 import type { TrackKind, TrackSummary } from '../container/diagnosis.ts';
 import type { NoRepair } from '../container/repair-plan.ts';
 import { type ExitCode, exitCodes } from '../errors.ts';
-import { isSound, type Recovery, type Verification } from './rescue.ts';
+import { isSound, type Recovery, type Verification, type VerifiedFile } from './rescue.ts';
 
 export interface RecoveryFields {
   readonly path: string;
@@ -64,6 +64,15 @@ export function recoveryFields(recovery: Recovery): RecoveryFields {
     note: outcome.findings.join(' ') || null,
   };
 }
+
+export const verifiedFields = ({ path, diagnosis, verification }: VerifiedFile) => ({
+  path,
+  container: diagnosis.container,
+  verdict: diagnosis.verdict,
+  durationMs: diagnosis.durationMs,
+  tracks: diagnosis.tracks.map(trackFields),
+  verification,
+});
 
 /** Done when whole or recovered and sound; a dry run that found a plan is done as well. */
 export function recoveryCode({ outcome, verification }: Recovery): ExitCode {
