@@ -57,6 +57,8 @@ export interface RepairContext {
   readonly progress?: Progress;
   /** Index in front of the media instead of behind it; costs a full copy. */
   readonly faststart?: boolean;
+  /** Extract from Zoom's raw recordings, whose layout is not verified: only when asked for. */
+  readonly experimentalZoom?: boolean;
 }
 
 export interface ContainerFormat {

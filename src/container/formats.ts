@@ -15,6 +15,7 @@ import { mpegts } from './mpegts/mpegts.ts';
 import { ogg } from './ogg/ogg.ts';
 import { avi } from './riff/avi.ts';
 import { wav } from './riff/wav.ts';
+import { zoom } from './zoom/zoom.ts';
 
 export const formats: readonly ContainerFormat[] = [
   isobmff,
@@ -28,6 +29,7 @@ export const formats: readonly ContainerFormat[] = [
   flv,
   mp3,
   adts,
+  zoom,
 ];
 
 /** The format a file is of, judged by its first bytes; null when it is none. */

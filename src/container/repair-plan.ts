@@ -47,6 +47,7 @@ export interface NoRepair {
     | 'all-zeros'
     | 'encrypted'
     | 'no-parameter-sets'
+    | 'unconverted' // complete or not, its own recorder has to convert it first
     | 'nothing-found';
   /** One sentence for a person. */
   readonly detail: string;
