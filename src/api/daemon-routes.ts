@@ -2,6 +2,7 @@
  * Routes about the daemon itself.
  */
 import { z } from 'zod';
+import type { Finding } from './finding.ts';
 import { route } from './route.ts';
 import type { DaemonStatus } from './status.ts';
 
@@ -9,6 +10,8 @@ export const daemonRoutes = {
   /** Answers as soon as the daemon can be asked anything. */
   'daemon.hello': route(z.strictObject({})).answers<{ readonly pid: number }>(),
   'daemon.status': route(z.strictObject({})).answers<DaemonStatus>(),
+  /** What only the daemon knows of this machine's state, for `roomtape doctor`. */
+  'daemon.examine': route(z.strictObject({})).answers<readonly Finding[]>(),
   /** Answers first, then ends. */
   'daemon.stop': route(z.strictObject({})).answers<{ readonly pid: number }>(),
 };

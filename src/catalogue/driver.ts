@@ -27,6 +27,16 @@ export function openDatabase(path: string, options: Database.Options = {}): Data
   }
 }
 
+/** Version of the SQLite in the driver. */
+export function sqliteVersion(): string {
+  const database = openDatabase(':memory:');
+  try {
+    return String(database.prepare('SELECT sqlite_version()').pluck().get());
+  } finally {
+    database.close();
+  }
+}
+
 function isMissingBinding(cause: unknown): boolean {
   if (!(cause instanceof Error)) return false;
   const code = 'code' in cause ? String(cause.code) : '';

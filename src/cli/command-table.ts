@@ -30,6 +30,7 @@ export interface CommandGroup {
 
 const daemon = () => import('./daemon.ts');
 const catalogue = () => import('./catalogue.ts');
+const doctor = () => import('./doctor.ts');
 const config = () => import('./config.ts');
 const recorder = () => import('./recorder.ts');
 const service = () => import('./service.ts');
@@ -126,6 +127,11 @@ export const commandGroups: readonly CommandGroup[] = [
       { word: 'status', summary: 'show what is recorded now and what needs care', load: daemon },
       { word: 'logs', summary: 'print what the daemon wrote down', load: daemon },
       { word: 'daemon', summary: 'run the daemon in the foreground (daemon run)', load: daemon },
+      {
+        word: 'doctor',
+        summary: 'examine this machine, with the remedy for each finding',
+        load: doctor,
+      },
       {
         word: 'catalogue',
         summary: 'check, back up, restore or rebuild the catalogue',

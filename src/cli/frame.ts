@@ -23,6 +23,8 @@ export interface DaemonCode {
 }
 
 export interface CatalogueCare {
+  driver(): string;
+  lastBackup(): number;
   check(): readonly { readonly what: string; readonly sound: boolean; readonly detail: string }[];
   backUp(): string;
   restore(): {

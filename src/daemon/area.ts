@@ -6,6 +6,7 @@
  */
 import type { Handlers, RouteName } from '../api/contract.ts';
 import type { DaemonEvent } from '../api/events.ts';
+import type { Finding } from '../api/finding.ts';
 import type { StatusPart } from '../api/status.ts';
 import type { Catalogue } from '../catalogue/catalogue.ts';
 import type { Clock } from '../system/clock.ts';
@@ -34,6 +35,8 @@ export interface Area<R extends RouteName> {
   start?(): Promise<void> | void;
   /** What `roomtape status` says of it; must answer at once. */
   status?(): StatusPart;
+  /** What `roomtape doctor` should know of it. */
+  examine?(): Promise<readonly Finding[]>;
   /** Must end within a second. */
   close?(): Promise<void> | void;
 }

@@ -2,6 +2,7 @@
  * The areas of the daemon, put together: one line each.
  */
 import type { Handlers } from '../api/contract.ts';
+import type { Finding } from '../api/finding.ts';
 import type { StatusPart } from '../api/status.ts';
 import { openIdentity } from '../system/keys.ts';
 import { Rescue } from '../system/rescue.ts';
@@ -24,7 +25,13 @@ export interface Areas {
 export async function openAreas(context: DaemonContext): Promise<Areas> {
   // Later ones may use earlier ones; they are closed the other way round.
   const all: Lifecycle[] = [];
-  const itself = openItself(context, () => all.flatMap((area) => area.status?.() ?? []));
+  const itself = openItself(context, {
+    status: () => all.flatMap((area) => area.status?.() ?? []),
+    examine: async () => {
+      const asked = await Promise.all(all.map(async (area) => area.examine?.() ?? []));
+      return asked.flat();
+    },
+  });
   all.push(itself);
   const sessions = new Sessions(context);
   const people = openPeople(context, {
@@ -69,5 +76,6 @@ export async function openAreas(context: DaemonContext): Promise<Areas> {
 interface Lifecycle {
   start?(): Promise<void> | void;
   status?(): StatusPart;
+  examine?(): Promise<readonly Finding[]>;
   close?(): Promise<void> | void;
 }

@@ -2,6 +2,7 @@
  * What the daemon answers about itself.
  */
 import type { daemonRoutes } from '../api/daemon-routes.ts';
+import type { Finding } from '../api/finding.ts';
 import type { DaemonStatus, StatusPart } from '../api/status.ts';
 import { lastBackupAt } from '../catalogue/backup.ts';
 import { disagreements } from '../session/disagreement.ts';
@@ -10,10 +11,15 @@ import type { Area, DaemonContext } from './area.ts';
 
 const dayMs = 24 * 3_600_000;
 
-/** @param parts  asks every other area for its part of the status */
+/** Asks every area for its part. */
+export interface AllAreas {
+  status(): readonly StatusPart[];
+  examine(): Promise<readonly Finding[]>;
+}
+
 export function openItself(
   context: DaemonContext,
-  parts: () => readonly StatusPart[],
+  areas: AllAreas,
 ): Area<keyof typeof daemonRoutes> {
   const { catalogue, clock, log, paths } = context;
   const nextBackup = new Appointment(clock, () => void backUpDaily());
@@ -44,7 +50,8 @@ export function openItself(
     },
     handlers: {
       'daemon.hello': () => ({ pid: process.pid }),
-      'daemon.status': () => statusOf(context, parts()),
+      'daemon.status': () => statusOf(context, areas.status()),
+      'daemon.examine': () => areas.examine(),
       'daemon.stop': () => {
         // After this turn of the loop the answer is on its way; closing waits for it.
         setImmediate(() => context.stop('asked to'));

@@ -3,8 +3,9 @@
  */
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { backUpFile } from '../catalogue/backup.ts';
+import { backUpFile, lastBackupAt } from '../catalogue/backup.ts';
 import { openCatalogue } from '../catalogue/catalogue.ts';
+import { sqliteVersion } from '../catalogue/driver.ts';
 import { takeInstanceLock } from '../catalogue/instance-lock.ts';
 import {
   type RebuildReport,
@@ -18,6 +19,10 @@ import { systemClock } from '../system/clock.ts';
 import { type Paths, pathsOf } from '../system/paths.ts';
 
 export interface Maintenance {
+  /** Version of SQLite. Throws `driver-missing`. */
+  driver(): string;
+  /** When the newest backup was made, ms since 1970; 0: never. */
+  lastBackup(): number;
   /** Safe while the daemon runs. */
   check(): SoundnessFinding[];
   /** Safe while the daemon runs. Returns the path of the copy. */
@@ -35,6 +40,8 @@ export function maintenanceOf(home: string): Maintenance {
     now: systemClock.now(),
   });
   return {
+    driver: () => sqliteVersion(),
+    lastBackup: () => lastBackupAt(paths.backups),
     check: () => checkCatalogueFile(paths.catalogue),
     backUp() {
       if (!existsSync(paths.catalogue)) {
