@@ -11,6 +11,7 @@ import { openItself } from './itself.ts';
 import { openPeople } from './people.ts';
 import { openRecorders } from './recorders.ts';
 import { openRecordings } from './recordings.ts';
+import { openSafetyNet } from './safety-net.ts';
 import { Sessions } from './sessions.ts';
 import { Takes } from './takes.ts';
 import { openWatching } from './watching.ts';
@@ -45,6 +46,8 @@ export async function openAreas(context: DaemonContext): Promise<Areas> {
   all.push(watching);
   const recorders = openRecorders(context, sessions, watching);
   all.push(recorders);
+  all.push(openSafetyNet(context, takes));
+  takes.onChange((take, moment) => recorders.onTake(take, moment));
   takes.recorderSays = (path) => recorders.desk.recordingOf(path);
   const recordings = openRecordings(context, {
     sessions,

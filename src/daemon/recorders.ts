@@ -22,6 +22,7 @@ import { ObsRecorder } from '../capture/obs.ts';
 import { webSocketSettings } from '../capture/obs-settings.ts';
 import { type Finding, preflight } from '../capture/preflight.ts';
 import { describe, isCapturing, pathOf, type Recorder } from '../capture/recorder.ts';
+import type { TakeRecord } from '../catalogue/take-table.ts';
 import { RoomtapeError } from '../errors.ts';
 import { runProgram } from '../system/capture-folder.ts';
 import { ffmpegCandidates } from '../system/ffmpeg.ts';
@@ -38,6 +39,7 @@ import type { Area, DaemonContext } from './area.ts';
 import { fixContainer, gatherFacts } from './preflight-facts.ts';
 import { RecorderDesk } from './recorder-desk.ts';
 import type { Sessions } from './sessions.ts';
+import type { TakeMoment } from './takes.ts';
 import { Vigils } from './vigils.ts';
 import { WarningDesk } from './warning-desk.ts';
 
@@ -51,6 +53,8 @@ type RecorderRoute = keyof typeof recorderRoutes;
 
 export interface RecordersArea extends Area<RecorderRoute> {
   readonly desk: RecorderDesk;
+  /** Told of takes: names the repaired file to whom the loss was told. */
+  onTake(take: TakeRecord, moment: TakeMoment): void;
 }
 
 export function openRecorders(
@@ -106,6 +110,19 @@ export function openRecorders(
 
   return {
     desk,
+    onTake(take, moment) {
+      if (moment !== 'indexed' || take.recoveredPath === null) return;
+      // Told when it happens; `list` and `show` keep it, so it does not stand in the status.
+      const key = `recovered:${take.id}`;
+      warnings.raise(key, {
+        kind: 'recovered',
+        level: 'warning',
+        text: `${take.path} was interrupted; what could be saved is in ${take.recoveredPath}.`,
+        next: `roomtape show ${take.id}`,
+        body: { take: take.id, path: take.path, recoveredPath: take.recoveredPath },
+      });
+      warnings.clear(key);
+    },
     handlers: {
       'recorder.addObs': async ({ name, url, password, configFolder }) => {
         const found = configFolder ?? (await findObsFolder());

@@ -42,8 +42,9 @@ interface Followed {
   readonly inode: string;
 }
 
-/** Told when a take begins to grow and when its journey has ended. */
-export type TakeListener = (take: TakeRecord, moment: 'growing' | 'settled' | 'indexed') => void;
+/** Told when a take begins to grow, when its journey has ended, and when its file is gone. */
+export type TakeListener = (take: TakeRecord, moment: TakeMoment) => void;
+export type TakeMoment = 'growing' | 'settled' | 'indexed' | 'gone';
 
 export class Takes {
   readonly #context: DaemonContext;
@@ -387,6 +388,7 @@ export class Takes {
     const detail = { ...take.detail, goneAt: this.#context.clock.now() };
     const vanished = this.#put(take, { identity: '', stage: 'indexed', detail });
     this.#tell('gone', vanished, `${path} is no longer there.`);
+    this.#notify(vanished, 'gone');
   }
 
   // ---- diagnosed, repaired, verified, indexed ----------------------------------------------------
@@ -481,7 +483,7 @@ export class Takes {
     );
   }
 
-  #notify(take: TakeRecord, moment: 'growing' | 'settled' | 'indexed'): void {
+  #notify(take: TakeRecord, moment: TakeMoment): void {
     for (const listener of this.#listeners) listener(take, moment);
   }
 
