@@ -192,8 +192,7 @@ class AlacFrameParser {
   /** One code: up to 8 ones, a zero, k bits of which the last is only there for values from 2. */
   private takeCode(k: number, multiplier: number, escapeBits: number): number {
     const { reader } = this;
-    let ones = 0;
-    while (ones < 9 && reader.bit() === 1) ones++;
+    const ones = reader.ones(9);
     if (ones === 9) return reader.bits(escapeBits);
     if (k <= 1) return ones * multiplier;
     const high = reader.bits(k - 1);

@@ -44,6 +44,12 @@ export class BitReader {
 
   /** Reads 0 to 32 bits as an unsigned number. */
   bits(count: number): number {
+    if (count > 0 && count <= 24 && this.position + count <= this.limit) {
+      const at = this.position >> 3;
+      const word = this.wordAt(at) << (this.position & 7);
+      this.position += count;
+      return word >>> (32 - count);
+    }
     let value = 0;
     for (let left = count; left > 0; ) {
       const taken = Math.min(left, 8 - (this.position & 7));
@@ -54,6 +60,26 @@ export class BitReader {
       left -= taken;
     }
     return value;
+  }
+
+  /** Takes ones up to the first zero, and that zero; or `most` (at most 24) ones and no zero. */
+  ones(most: number): number {
+    const count = Math.min(
+      Math.clz32(~(this.wordAt(this.position >> 3) << (this.position & 7))),
+      most,
+    );
+    this.position += count < most ? count + 1 : most;
+    return count;
+  }
+
+  private wordAt(at: number): number {
+    const { bytes } = this;
+    return (
+      ((bytes[at] ?? 0) << 24) |
+      ((bytes[at + 1] ?? 0) << 16) |
+      ((bytes[at + 2] ?? 0) << 8) |
+      (bytes[at + 3] ?? 0)
+    );
   }
 
   skip(count: number): void {
