@@ -8,6 +8,7 @@
  */
 import type { z } from 'zod';
 import { daemonRoutes } from './daemon-routes.ts';
+import { lineRoutes } from './line-routes.ts';
 import { peopleRoutes } from './people-routes.ts';
 import { recorderRoutes } from './recorder-routes.ts';
 import { recordingRoutes } from './recording-routes.ts';
@@ -19,6 +20,7 @@ export const contract = {
   ...peopleRoutes,
   ...watchRoutes,
   ...recordingRoutes,
+  ...lineRoutes,
 };
 
 export type Contract = typeof contract;

@@ -46,6 +46,9 @@ const record = () => import('./record.ts');
 const rescue = () => import('./rescue.ts');
 const list = () => import('./list.ts');
 const recordings = () => import('./recordings.ts');
+const line = () => import('./line.ts');
+const identity = () => import('./identity.ts');
+const audit = () => import('./audit.ts');
 
 export const commandGroups: readonly CommandGroup[] = [
   {
@@ -78,6 +81,9 @@ export const commandGroups: readonly CommandGroup[] = [
       { word: 'deny', summary: 'deny a request', load: permission },
       { word: 'policy', summary: 'say what happens to requests', load: permission },
       { word: 'cohost', summary: 'add, list or remove co-hosts', load: permission },
+      { word: 'accept', summary: 'take what a signed line says', load: line },
+      { word: 'identity', summary: 'show, export, import or rotate your key', load: identity },
+      { word: 'audit', summary: 'print the journal as a hash chain, or verify one', load: audit },
     ],
   },
   {

@@ -9,6 +9,7 @@ import {
   type Meant,
   spokenBy,
   type TimeOptions,
+  tell,
   timeOf,
   withTime,
 } from './doing.ts';
@@ -117,6 +118,12 @@ async function answer(
   which: string,
   verdict: 'granted' | 'denied',
 ): Promise<void> {
+  if (which.includes('rt1.')) {
+    const client = await frame.client();
+    const meant = given({ session: options.session, as: options.as });
+    const input = { text: which, answer: verdict, ...meant, ...timeOf(options) };
+    return tell(frame, await client.call('line.answer', input));
+  }
   return change(frame, options, {
     type: 'answer',
     request: which,

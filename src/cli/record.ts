@@ -2,8 +2,10 @@
  * `roomtape join`, `leave`, `record`, `pause`, `resume`, `stop`: what a participant does and says.
  */
 import type { Command } from 'commander';
+import { exitCodes } from '../errors.ts';
 import { change, given, type Meant, spokenBy } from './doing.ts';
 import type { Frame } from './frame.ts';
+import { acceptText } from './line.ts';
 
 export function defineCommands(program: Command, frame: Frame): void {
   spokenBy(
@@ -11,10 +13,9 @@ export function defineCommands(program: Command, frame: Frame): void {
   )
     .argument('[line]', 'the host’s invitation (rt1.…)')
     .option('--name <name>', 'with a line: the name by which the others know you')
+    .option('--trust-new-key', 'with a line: the host has a new key, compared by voice')
     .option('--room <room>', 'the room you go to; otherwise the one you are assigned to')
-    .action((line: string | undefined, options: Meant & { name?: string; room?: string }) =>
-      join(frame, line, options),
-    );
+    .action((line: string | undefined, options: JoinOptions) => join(frame, line, options));
   spokenBy(
     program.command('leave').description('Leaves the room, or from the main room the session.'),
   )
@@ -49,10 +50,17 @@ export function defineCommands(program: Command, frame: Frame): void {
   }
 }
 
-async function join(
-  frame: Frame,
-  _line: string | undefined,
-  options: Meant & { name?: string; room?: string },
-): Promise<void> {
+interface JoinOptions extends Meant {
+  readonly name?: string;
+  readonly room?: string;
+  readonly trustNewKey?: boolean;
+}
+
+async function join(frame: Frame, line: string | undefined, options: JoinOptions): Promise<void> {
+  if (line !== undefined) {
+    const { name, trustNewKey } = options;
+    await acceptText(frame, line, given({ name, trustNewKey }));
+    if (options.room === undefined || frame.exitCode !== exitCodes.done) return;
+  }
   return change(frame, options, { type: 'enter', ...given({ room: options.room }) });
 }

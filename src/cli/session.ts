@@ -31,6 +31,11 @@ export function defineCommands(program: Command, frame: Frame): void {
     .description('Shows one session: who hosts it, its rooms, what is recorded.')
     .argument('[session]', 'id or topic; otherwise the latest that is open')
     .action((which?: string) => show(frame, which));
+  session
+    .command('invite')
+    .description('Prints the line by which others join, and what is withdrawn.')
+    .argument('[session]', 'id or topic; otherwise the latest that is open')
+    .action((which?: string) => invite(frame, which));
   aboutSession(
     session
       .command('close')
@@ -124,5 +129,17 @@ async function show(frame: Frame, which: string | undefined): Promise<void> {
       );
       return [...facts, ...(given.length > 0 ? ['grants', ...given] : [])].join('\n');
     },
+  });
+}
+
+async function invite(frame: Frame, which: string | undefined): Promise<void> {
+  const client = await frame.client();
+  const session = given({ session: which });
+  const invitation = await client.call('line.invitation', session);
+  const lines = [...invitation, ...(await client.call('line.revocations', session))];
+  await frame.print({
+    results: lines,
+    text: (paint) =>
+      lines.map(({ about, line }) => `${paint('dim', visible(about))}\n${line}`).join('\n\n'),
   });
 }

@@ -4,10 +4,10 @@
 import type { Handlers } from '../api/contract.ts';
 import type { Finding } from '../api/finding.ts';
 import type { StatusPart } from '../api/status.ts';
-import { openIdentity } from '../system/keys.ts';
 import { Rescue } from '../system/rescue.ts';
 import type { DaemonContext } from './area.ts';
 import { openItself } from './itself.ts';
+import { openLines } from './lines.ts';
 import { openPeople } from './people.ts';
 import { openRecorders } from './recorders.ts';
 import { openRecordings } from './recordings.ts';
@@ -35,10 +35,11 @@ export async function openAreas(context: DaemonContext): Promise<Areas> {
   });
   all.push(itself);
   const sessions = new Sessions(context);
+  const lines = openLines(context, sessions);
   const people = openPeople(context, {
     sessions,
-    linesOf: async () => [],
-    ownKey: () => openIdentity(context.paths.keys).key,
+    linesOf: lines.linesOf,
+    ownKey: () => lines.identity().key,
   });
   all.push(people);
   const takes = new Takes(context, sessions, new Rescue({ ffmpeg: context.config.ffmpeg }));
@@ -59,6 +60,7 @@ export async function openAreas(context: DaemonContext): Promise<Areas> {
     handlers: {
       ...itself.handlers,
       ...people.handlers,
+      ...lines.handlers,
       ...watching.handlers,
       ...recorders.handlers,
       ...recordings.handlers,

@@ -189,6 +189,17 @@ export type RecordingCommand =
   /** Whatever is due by now: expiry, the end of a countdown, a time limit, an unanswered request. */
   | { readonly type: 'tick' };
 
+/** What the machine does with its own keys and lines. */
+export type KeyCommand =
+  /** This machine's person has a new key. */
+  | { readonly type: 'rekey-self'; readonly key: string }
+  /** The host's key is another one: made here, or compared by voice. */
+  | { readonly type: 'rekey-host'; readonly key: string }
+  | {
+      readonly type: 'keep-lines';
+      readonly lines: readonly { readonly of: GrantId | DelegationId; readonly line: string }[];
+    };
+
 /** What an accepted and verified line says; only line-acceptance makes these. */
 export type ReportCommand =
   | {
@@ -215,11 +226,13 @@ export type ReportCommand =
       readonly serials: readonly (readonly [number, number])[];
       readonly delegations: readonly DelegationId[];
       readonly sequence: number;
+      readonly until: Instant;
       readonly issuedAt: Instant;
       readonly line: string;
     }
   | {
       readonly type: 'take-delegation';
+      readonly issuerKey: string;
       readonly id: DelegationId;
       readonly toKey: string;
       readonly toName: string;
@@ -232,6 +245,7 @@ export type ReportCommand =
     }
   | {
       readonly type: 'take-rooms';
+      readonly issuerKey: string;
       readonly rooms: readonly RoomNews[];
       readonly sequence: number;
       readonly sessionClosed?: boolean;
@@ -245,6 +259,7 @@ export type SessionCommand =
   | PeopleCommand
   | PermissionCommand
   | RecordingCommand
+  | KeyCommand
   | ReportCommand;
 
 /** A decision in the making: the events so far, and the state they lead to. */

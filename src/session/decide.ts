@@ -7,6 +7,7 @@
 import type {
   BeginCommand,
   Context,
+  KeyCommand,
   PeopleCommand,
   PermissionCommand,
   RecordingCommand,
@@ -29,6 +30,7 @@ import { isRefusal, type Refusal, refuse } from './refusal.ts';
 import { decideReport } from './reports.ts';
 import { addRooms, closedSession, decideRooms } from './rooms.ts';
 import { limits, type SessionState } from './state.ts';
+import { rowOf } from './table.ts';
 
 export function decide(
   state: SessionState | undefined,
@@ -124,6 +126,9 @@ const areas = {
   'approve-recording': 'permission',
   'name-cohost': 'permission',
   'remove-cohost': 'permission',
+  'rekey-self': 'keys',
+  'rekey-host': 'keys',
+  'keep-lines': 'keys',
   'take-grant': 'reports',
   'take-revocations': 'reports',
   'take-delegation': 'reports',
@@ -146,8 +151,24 @@ function carryOut(
       return decidePermission(story, command as PermissionCommand);
     case 'reports':
       return decideReport(story, command as ReportCommand);
+    case 'keys':
+      return decideKeys(story, command as KeyCommand);
     case 'recordings':
       return decideRecordings(story, command as RecordingCommand);
+  }
+}
+
+function decideKeys(story: Story, command: KeyCommand): undefined {
+  const { state } = story;
+  if (command.type === 'keep-lines') {
+    for (const { of, line } of command.lines) story.add('line-signed', { of, line });
+    return;
+  }
+  const { key } = command;
+  if (command.type === 'rekey-host' || state.self === state.host) {
+    if (key !== state.hostKey) story.add('host-rekeyed', { key });
+  } else if (rowOf(state.participants, state.self)?.key !== key) {
+    story.add('participant-keyed', { participant: state.self, key });
   }
 }
 

@@ -158,6 +158,10 @@ export interface EventBodies {
   'recording-approved': { readonly recording: RecordingId };
   'take-attached': { readonly recording: RecordingId; readonly take: TakeId };
   'take-detached': { readonly recording: RecordingId; readonly take: TakeId };
+  /** The host has another key, which a person has compared by voice or this machine has made. */
+  'host-rekeyed': { readonly key: string };
+  /** The line by which a grant or a delegation was sent on. */
+  'line-signed': { readonly of: GrantId | DelegationId; readonly line: string };
   /** The host's clock, as its last signed line gave it. */
   'host-time-seen': { readonly hostAt: Instant };
 }
@@ -205,6 +209,8 @@ const known: Record<EventType, true> = {
   'recording-approved': true,
   'take-attached': true,
   'take-detached': true,
+  'host-rekeyed': true,
+  'line-signed': true,
   'host-time-seen': true,
 };
 

@@ -23,9 +23,29 @@ export function evolve(
     return state ?? firstState(event);
   }
   if (!state || event.session !== state.id) return state;
-  const told = evolveRooms(state, event);
+  const told = counted(evolveRooms(state, event), event);
   const changed = movesEnds.has(event.type) ? withSafeUntil(told) : told;
   return changed.watermark >= event.at ? changed : { ...changed, watermark: event.at };
+}
+
+const roomNews: ReadonlySet<SessionEvent['type']> = new Set([
+  'rooms-added',
+  'room-renamed',
+  'room-removed',
+  'room-recreated',
+  'rooms-opened',
+  'rooms-closing',
+  'rooms-closed',
+  'session-closed',
+]);
+
+/** Lines are numbered by what they tell of, so that an older one never undoes a later. */
+function counted(state: SessionState, { type }: SessionEvent): SessionState {
+  if (roomNews.has(type)) return { ...state, roomNews: state.roomNews + 1 };
+  if (type === 'revoked' || type === 'cohost-removed') {
+    return { ...state, revocations: state.revocations + 1 };
+  }
+  return state;
 }
 
 /** Events after which permission of live recordings may end at another moment than before. */
@@ -70,6 +90,8 @@ function firstState(event: SessionEvent<'session-created' | 'session-joined'>): 
     grants: emptyTable(),
     grantsOf: emptyTable(),
     serial: 0,
+    revocations: 0,
+    roomNews: 0,
     withdrawn: {},
     sequences: {},
     requests: emptyTable(),
@@ -150,6 +172,12 @@ function evolvePeople(state: SessionState, event: SessionEvent): SessionState {
         const { room: _, ...rest } = person;
         return room === null ? { ...rest, present: false } : { ...rest, present: true, room };
       });
+    case 'host-rekeyed': {
+      const host = rowOf(state.participants, state.host);
+      const names = withRow(state.names, event.key, state.host);
+      const rekeyed = { ...state, names, hostKey: event.key };
+      return host ? put(rekeyed, { ...host, key: event.key }) : rekeyed;
+    }
     case 'host-time-seen':
       return event.hostAt > state.watermark ? { ...state, watermark: event.hostAt } : state;
     default:

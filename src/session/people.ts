@@ -9,6 +9,7 @@ import type { PeopleCommand, Story } from './command.ts';
 import { goTo, stopRecordings } from './endings.ts';
 import { findParticipant, findRoom } from './find.ts';
 import type { ParticipantId, RoomId } from './ids.ts';
+import { delegationOf } from './permits.ts';
 import type { Assignments } from './pre-assignment.ts';
 import { isRefusal, type Refusal, refuse, typed } from './refusal.ts';
 import { addRooms, closedSession, unlessManaging } from './rooms.ts';
@@ -24,7 +25,7 @@ import { rowOf, rowsOf } from './table.ts';
 
 export function decidePeople(story: Story, command: PeopleCommand): Refusal | undefined {
   if (command.type === 'enter' || command.type === 'leave') return comeOrGo(story, command);
-  const refusal = unlessManaging(story);
+  const refusal = isOwnAddressBook(story, command) ? undefined : unlessManaging(story);
   if (refusal) return refusal;
   switch (command.type) {
     case 'add-participants':
@@ -44,6 +45,13 @@ export function decidePeople(story: Story, command: PeopleCommand): Refusal | un
     case 'exchange':
       return exchange(story, command.one, command.other);
   }
+}
+
+/** A co-host grants to people that were told to the host's machine only: they may be noted here. */
+function isOwnAddressBook({ state, actor, context }: Story, { type }: PeopleCommand): boolean {
+  if (state.home === 'here' || state.closedAt !== undefined) return false;
+  const noting = type === 'add-participants' || type === 'pin-key';
+  return noting && delegationOf(state, actor, context.now) !== undefined;
 }
 
 interface Newcomer {

@@ -32,6 +32,8 @@ export function evolvePermission(state: SessionState, event: SessionEvent): Sess
       const ended = { ...before, revokedAt: event.at };
       return { ...state, cohosts: withRow(state.cohosts, event.participant, ended) };
     }
+    case 'line-signed':
+      return keepLine(state, event);
     case 'requested':
       return { ...state, requests: withRow(state.requests, event.request.id, event.request) };
     case 'request-answered': {
@@ -79,6 +81,17 @@ function revoke(
     grants = withRow(grants, id, by === undefined ? revoked : { ...revoked, revokedBy: by });
   }
   return { ...state, grants };
+}
+
+function keepLine(state: SessionState, event: SessionEvent<'line-signed'>): SessionState {
+  const { of: id, line } = event;
+  const grant = rowOf(state.grants, id);
+  if (grant) return { ...state, grants: withRow(state.grants, id, { ...grant, line }) };
+  for (const delegation of rowsOf(state.cohosts)) {
+    if (delegation.id !== id) continue;
+    return { ...state, cohosts: withRow(state.cohosts, delegation.to, { ...delegation, line }) };
+  }
+  return state;
 }
 
 function takeRevocations(

@@ -8,7 +8,7 @@
 import type { ReportCommand, Story } from './command.ts';
 import { judgedNow } from './evolve.ts';
 import type { Instant, ParticipantId, RoomId } from './ids.ts';
-import { isWithin } from './permission-events.ts';
+import { isWithin, joinedRanges } from './permission-events.ts';
 import { clockToleranceMs, covers, holds } from './permits.ts';
 import { type Refusal, refuse } from './refusal.ts';
 import { folded, type Participant, type SessionState } from './state.ts';
@@ -19,6 +19,8 @@ export function decideReport(story: Story, command: ReportCommand): Refusal | un
   if (state.home === 'here') {
     return refused('This line was made here; it is for the other machines.', 'roomtape room show');
   }
+  const pinned = command.type === 'take-delegation' || command.type === 'take-rooms';
+  if (pinned && command.issuerKey !== state.hostKey) return unknownIssuer();
   if (command.issuedAt > context.now + clockToleranceMs) {
     const minutes = Math.ceil((command.issuedAt - context.now) / 60_000);
     const problem = `This line was signed ${minutes} minutes in the future: a clock is wrong.`;
@@ -26,7 +28,7 @@ export function decideReport(story: Story, command: ReportCommand): Refusal | un
   }
   const refusal = take(story, command);
   // The host's clock is a witness against ours being set back; a co-host's is not.
-  const fromHost = !('issuerKey' in command) || command.issuerKey === state.hostKey;
+  const fromHost = command.issuerKey === state.hostKey;
   if (!refusal && fromHost && command.issuedAt > state.watermark) {
     story.add('host-time-seen', { hostAt: smaller(command.issuedAt, context.now) });
   }
@@ -121,8 +123,11 @@ function issuerOf(state: SessionState, key: string): Participant | undefined {
 }
 
 function unknownIssuer(): Refusal {
-  const problem = 'This line is signed neither by the host nor by a co-host known here.';
-  return refused(problem, "ask for the host's line that names the co-host, and accept both");
+  const problem =
+    'This line is signed by ANOTHER KEY than the host’s, and by no co-host known here. Somebody may be pretending.';
+  const next =
+    'accept the line that names the co-host first, or compare keys by voice: roomtape session show';
+  return refused(problem, next);
 }
 
 function beyondDelegation(
@@ -178,10 +183,18 @@ function takeRevocations(
   story: Story,
   command: ReportCommand & { type: 'take-revocations' },
 ): Refusal | undefined {
-  const { state } = story;
+  const { state, context } = story;
   const issuer = issuerOf(state, command.issuerKey);
   if (!issuer) return unknownIssuer();
-  if (command.sequence <= (state.withdrawn[issuer.id]?.sequence ?? 0)) {
+  if (judgedNow(state, context.now) >= command.until) {
+    return refused('All that this list names has ended by itself.', 'roomtape session show');
+  }
+  const known = state.withdrawn[issuer.id];
+  const news =
+    command.delegations.some((id) => !known?.delegations.includes(id)) ||
+    JSON.stringify(joinedRanges([...(known?.serials ?? []), ...command.serials])) !==
+      JSON.stringify(known?.serials ?? []);
+  if (!news) {
     return refused(
       'This or a later revocation list was accepted already.',
       'roomtape session show',

@@ -129,6 +129,8 @@ function spokenOfPeople(
 const answers = { granted: 'granted', denied: 'denied', timeout: 'not answered in time' } as const;
 
 function spokenOfRecordings(state: SessionState, event: SessionEvent, name: Naming): string {
+  if (event.type === 'line-signed') return 'A line was signed.';
+  if (event.type === 'host-rekeyed') return "The host's new key is pinned.";
   if (event.type === 'host-time-seen') return "The host's clock was noted.";
   if (!('recording' in event)) return `${event.type}.`;
   const recording = rowOf(state.recordings, event.recording as RecordingId);

@@ -226,6 +226,10 @@ export interface SessionState {
   readonly grantsOf: Table<readonly GrantId[]>;
   /** The last serial given on this machine. */
   readonly serial: number;
+  /** How often permission was withdrawn here; revocation lists are numbered by it. */
+  readonly revocations: number;
+  /** How often rooms changed here; news of rooms are numbered by it. */
+  readonly roomNews: number;
   /** What each issuer has withdrawn by its lines, also of grants that never came here. */
   readonly withdrawn: Readonly<Record<ParticipantId, Withdrawn>>;
   /** The highest update of each kind taken from the host's lines. */
