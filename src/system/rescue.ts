@@ -5,7 +5,7 @@
  * The one service behind `roomtape inspect`, `recover` and `verify` on files and behind the daemon's
  * journey of a take. The bytes are parsed in a worker; ffmpeg decodes in its own process.
  */
-import { readdir, stat } from 'node:fs/promises';
+import { readdir, rm, stat } from 'node:fs/promises';
 import { dirname, extname, join, resolve } from 'node:path';
 import type { Diagnosis, TrackSummary } from '../container/diagnosis.ts';
 import type { ReferenceProfile } from '../container/format.ts';
@@ -157,7 +157,16 @@ export class Rescue {
     if (outcome.kind === 'none' || !written || (options.verify === false && !options.hash)) {
       return { path, ...repaired, verification: notVerified, sha256: null };
     }
-    const { verification, sha256 } = await this.#verifyFile(written.path, outcome.tracks, options);
+    const { verification, sha256 } = await this.#verifyFile(
+      written.path,
+      outcome.tracks,
+      options,
+    ).catch(async (problem: unknown) => {
+      // Whoever cancels wants things as they were, not a file that nobody has looked at.
+      const cancelled = problem instanceof RoomtapeError && problem.code === 'cancelled';
+      if (cancelled && written.how !== 'adopted') await rm(written.path, { force: true });
+      throw problem;
+    });
     return {
       path,
       ...repaired,
