@@ -10,6 +10,8 @@ export interface HevcSps {
   readonly subLayers: number;
   readonly chromaFormat: number;
   readonly separatePlanes: boolean;
+  readonly lumaDepth: number;
+  readonly chromaDepth: number;
   readonly width: number;
   readonly height: number;
   readonly orderLsbBits: number;
@@ -89,7 +91,8 @@ export function parseHevcSps(unit: Uint8Array): HevcSps | null {
   const fullWidth = reader.ue();
   const fullHeight = reader.ue();
   const crop = reader.flag() ? [reader.ue(), reader.ue(), reader.ue(), reader.ue()] : [0, 0, 0, 0];
-  const depth = Math.max(reader.ue(), reader.ue());
+  const lumaDepth = reader.ue() + 8;
+  const chromaDepth = reader.ue() + 8;
   const orderLsbBits = reader.ue() + 4;
   const allLayers = reader.flag();
   let reorderDepth = 0;
@@ -104,7 +107,7 @@ export function parseHevcSps(unit: Uint8Array): HevcSps | null {
   const sane =
     id < 16 &&
     chromaFormat <= 3 &&
-    depth <= 8 &&
+    Math.max(lumaDepth, chromaDepth) <= 16 &&
     fullWidth > 0 &&
     fullWidth <= 16384 &&
     fullHeight > 0 &&
@@ -140,6 +143,8 @@ export function parseHevcSps(unit: Uint8Array): HevcSps | null {
     subLayers,
     chromaFormat,
     separatePlanes,
+    lumaDepth,
+    chromaDepth,
     width: fullWidth - (left + right) * xUnit,
     height: fullHeight - (top + bottom) * yUnit,
     orderLsbBits,

@@ -1,0 +1,82 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { opusCodec, opusDuration } from '../../../src/container/codec/opus.ts';
+import { makeMedia, tracksOf } from './whole-files.ts';
+
+describe('given Opus packets', () => {
+  test.each([
+    ['20 ms of music', [0xfc, 1, 2, 3], 960],
+    ['2.5 ms', [0xe0, 1], 120],
+    ['60 ms of speech', [0x18, 1], 2880],
+    ['two frames alike', [0xfd, 1, 2], 1920],
+    ['two frames that differ in length', [0xfe, 1, 7, 8, 9], 1920],
+    ['three frames with their lengths', [0xff, 0x83, 1, 1, 5, 6, 7], 2880],
+    ['three frames alike, padded', [0xff, 0x43, 2, 5, 6, 7, 0, 0], 2880],
+    ['nothing but a TOC', [0xfc], 960],
+  ])('%s are known by their first bytes', (_name, values, ticks) => {
+    const bytes = Uint8Array.from(values);
+    expect(opusDuration(bytes, 0, bytes.length)).toBe(ticks);
+  });
+
+  test.each([
+    ['two frames alike of odd bytes', [0xfd, 1, 2, 3]],
+    ['a first frame longer than all', [0xfe, 200, 1]],
+    ['no frames', [0xff, 0x80]],
+    ['more than 120 ms', [0xff, 0x07, 1, 2, 3, 4, 5, 6, 7]],
+    ['lengths that exceed the packet', [0xff, 0x83, 100, 100, 1]],
+    ['a frame too long', [0xfc, ...new Array(1300).fill(0)]],
+  ])('%s are none', (_name, values) => {
+    expect(opusDuration(Uint8Array.from(values), 0, values.length)).toBe(0);
+  });
+
+  test('whatever the bytes, a split fills the run or there is none', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 900 }), fc.nat(8), (bytes, packets) => {
+        const lengths = opusCodec(2).splitRun?.(bytes, 0, bytes.length, packets) ?? [];
+        if (lengths.length === 0) return;
+        expect(lengths.reduce((sum, length) => sum + length, 0)).toBe(bytes.length);
+        if (packets > 0) expect(lengths.length).toBe(packets);
+      }),
+      { numRuns: 800 },
+    );
+  });
+
+  test.each([
+    ['two packets at a time', 2, 0.98],
+    ['a second at a time', 50, 0.9],
+  ])('%s, runs are split where they were joined', async (_name, perRun, share) => {
+    const noise = ['-f', 'lavfi', '-i', 'anoisesrc=d=12:c=pink:a=0.2', '-ac', '2'];
+    const bytes = await makeMedia('mp4', [
+      ...noise,
+      '-strict',
+      '-2',
+      '-c:a',
+      'libopus',
+      '-b:a',
+      '128k',
+    ]);
+    const samples = bytes ? (tracksOf(bytes)[0]?.samples ?? []) : [];
+    if (!bytes || samples.length < 500) return;
+    const codec = opusCodec(2);
+    let right = 0;
+    for (let n = 0; n + perRun <= samples.length; n += perRun) {
+      const run = samples.slice(n, n + perRun).map(({ offset, size }) => [offset, size] as const);
+      const joined = Uint8Array.from(
+        run.flatMap(([at, size]) => [...bytes.subarray(at, at + size)]),
+      );
+      const ends = new Set<number>();
+      let end = 0;
+      for (const [, size] of run) {
+        end += size;
+        ends.add(end);
+      }
+      end = 0;
+      for (const length of codec.splitRun?.(joined, 0, joined.length, perRun) ?? []) {
+        codec.measure(joined, end, end + length, true);
+        end += length;
+        if (ends.has(end)) right++;
+      }
+    }
+    expect(right / (samples.length - (samples.length % perRun))).toBeGreaterThan(share);
+  });
+});
