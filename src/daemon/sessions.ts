@@ -25,7 +25,7 @@ import {
 import { isRefusal, type Refusal } from '../session/refusal.ts';
 import { spokenEvent } from '../session/spoken-event.ts';
 import { folded, type Recording, type SessionState } from '../session/state.ts';
-import { rowOf } from '../session/table.ts';
+import { rowOf, rowsOf } from '../session/table.ts';
 import { Appointment } from '../system/clock.ts';
 import type { DaemonContext } from './area.ts';
 
@@ -85,9 +85,22 @@ export class Sessions {
         const event = parseEvent(entry.body);
         if (event) state = evolve(state, event);
       }
-      if (state) this.#states.set(state.id, state);
+      if (!state) continue;
+      this.#states.set(state.id, state);
+      if (stored.snapshot === null) this.#restore(state);
     }
     this.passTime();
+  }
+
+  /** After the catalogue was rebuilt from its journal: tables that only a session can fill. */
+  #restore(state: SessionState): void {
+    const { catalogue } = this.#context;
+    catalogue.transaction(() => {
+      this.#put(state, catalogue.journal.head.seq);
+      for (const recording of rowsOf(state.recordings)) {
+        catalogue.recordings.putDeclared(recordOf(state, recording));
+      }
+    });
   }
 
   close(): void {
