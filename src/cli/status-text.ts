@@ -19,19 +19,19 @@ const noticeStyles: Readonly<Record<StatusNotice['level'], Style>> = {
 
 export function statusText(status: DaemonStatus, paint: Paint): string {
   const lines = [
-    `${paint('bold', 'daemon')}     process ${status.pid}, Roomtape ${status.version}, ` +
+    `${paint('bold', 'daemon')}      process ${status.pid}, Roomtape ${status.version}, ` +
       `up for ${duration(Date.now() - status.startedAt)}, data in ${visible(status.home)}`,
   ];
   for (const session of status.sessions) {
     const requests = session.openRequests > 0 ? `, ${session.openRequests} requests wait` : '';
     lines.push(
-      `${paint('bold', 'session')}    ${visible(session.topic)}: ${session.rooms} rooms, ` +
+      `${paint('bold', 'session')}     ${visible(session.topic)}: ${session.rooms} rooms, ` +
         `${session.participants} people, ${session.recordedRooms} rooms recorded${requests}`,
     );
   }
   for (const recording of status.recordings) {
     const style = stateStyles[recording.state];
-    const state = recording.state.padEnd(11);
+    const state = recording.state.padEnd(12);
     lines.push(
       `${style ? paint(style, state) : state}${visible(recording.who)}, ` +
         `${duration(recording.recordedMs)}, ${recording.permission}`,
@@ -40,12 +40,12 @@ export function statusText(status: DaemonStatus, paint: Paint): string {
   for (const take of status.takes) {
     const what = take.growing ? 'growing' : take.stage;
     lines.push(
-      `${paint('dim', what.padEnd(11))}${visible(take.path)} ` +
+      `${paint('dim', what.padEnd(12))}${visible(take.path)} ` +
         `(${take.recorder}, ${size(take.bytes)}, ${take.verdict})`,
     );
   }
   if (status.recordings.length === 0 && status.takes.length === 0) {
-    lines.push(`${paint('bold', 'recording')}  nothing`);
+    lines.push(`${paint('bold', 'recording')}   nothing`);
   }
   const told: StatusNotice[] = [
     ...status.disagreements.map(({ text, next }) => ({ level: 'warning' as const, text, next })),
@@ -53,9 +53,9 @@ export function statusText(status: DaemonStatus, paint: Paint): string {
   ];
   for (const notice of told) {
     lines.push(
-      `${paint(noticeStyles[notice.level], notice.level.padEnd(11))}${visible(notice.text)}`,
+      `${paint(noticeStyles[notice.level], notice.level.padEnd(12))}${visible(notice.text)}`,
     );
-    if (notice.next) lines.push(`next:      ${visible(notice.next)}`);
+    if (notice.next) lines.push(`next:       ${visible(notice.next)}`);
   }
   return lines.join('\n');
 }

@@ -43,6 +43,8 @@ export class RecorderDesk {
   /** The recording that each recorder's present file belongs to. */
   readonly #bound = new Map<string, RecordingId>();
   readonly #queues = new Map<string, Promise<unknown>>();
+  /** Changes by a recorder's own buttons that the session has not been told yet. */
+  readonly #unwritten = new Map<string, number>();
   readonly #claims = new Map<string, RecordingId>();
   readonly #restarts = new Map<string, number[]>();
   /** Recordings that go on as soon as their recorder is back. */
@@ -227,7 +229,12 @@ export class RecorderDesk {
     this.#claim(recorder);
     if (asked && now.state !== 'lost') return;
     // Behind what is under way: a command that fails in the middle must not race its consequences.
-    void this.#enqueue(recorder, async () => this.#writeDown(recorder, change));
+    const { name } = recorder;
+    this.#unwritten.set(name, (this.#unwritten.get(name) ?? 0) + 1);
+    void this.#enqueue(recorder, async () => {
+      this.#unwritten.set(name, (this.#unwritten.get(name) ?? 1) - 1);
+      this.#writeDown(recorder, change);
+    });
   }
 
   #writeDown(recorder: Recorder, { now, before }: RecorderChange): void {
@@ -373,6 +380,8 @@ export class RecorderDesk {
   /** Brings a recorder to where the session says it is. */
   async #reconcile(recorder: Recorder): Promise<void> {
     const { name } = recorder;
+    // Somebody has just pressed a button: the session learns of it first, and comes here again.
+    if ((this.#unwritten.get(name) ?? 0) > 0) return;
     const live = this.liveOf(name);
     const bound = this.#bound.get(name);
     if (!live) {
