@@ -7,11 +7,17 @@ import type { ByteSource } from './bytes.ts';
 /** Fewer zeros than this at the end are taken for media: packets and padding do end in zeros. */
 export const shortestZeroTail = 512;
 
+/** What a file system leaves unwritten begins at a multiple of this. */
+const sector = 512;
+/** Written bytes may end in so many zeros of their own before the first unwritten sector. */
+const ownZeros = 8;
+
 const step = 1024 * 1024;
 
 /**
  * Finds the end of the written bytes: just behind the last byte that is not zero, or the end of the
- * source when fewer than {@link shortestZeroTail} zeros follow it.
+ * source when fewer than {@link shortestZeroTail} zeros follow it. Where that is just before the end
+ * of a sector, the few zeros up to there were written: a frame may end in zeros.
  *
  * Reads 512 bytes of a file without zero tail, otherwise the tail backwards.
  */
@@ -19,7 +25,9 @@ export function writtenEnd(source: ByteSource): number {
   const { size } = source;
   const probe = source.read(Math.max(0, size - shortestZeroTail), shortestZeroTail);
   if (size < shortestZeroTail || !isAllZero(probe)) return size;
-  return lastNonZero(source, size) + 1;
+  const end = lastNonZero(source, size) + 1;
+  const border = Math.ceil(end / sector) * sector;
+  return border - end <= ownZeros ? border : end;
 }
 
 /** Offset of the last byte before `end` that is not zero; -1 when all are. */

@@ -23,8 +23,6 @@ import {
 import type { MatroskaHead } from './head.ts';
 import { TrackClock } from './track-clock.ts';
 
-/** A frame may end in zero bytes of its own: so far into a zero tail a block may still reach. */
-const ownZeros = 4;
 /** Elements that must chain before reading goes on behind a hole. */
 const chainLength = 3;
 /** A cue at most this often, in milliseconds. */
@@ -65,8 +63,6 @@ export class ClusterWalk {
   lost = 0;
   readonly #window: Window;
   readonly #damage: DamageList;
-  /** Last byte that a complete block may reach. */
-  readonly #reach: number;
   readonly #written: number;
   readonly #msPerTick: number;
   readonly #cueTrack: number;
@@ -89,7 +85,6 @@ export class ClusterWalk {
     this.#window = window;
     this.#damage = damage;
     this.#written = written;
-    this.#reach = Math.min(window.end, written + ownZeros);
     this.#msPerTick = head.scale / 1e6;
     const clock = (track: (typeof head.tracks)[number]) =>
       [track.number, new TrackClock(track, head.scale)] as const;
@@ -114,7 +109,7 @@ export class ClusterWalk {
     if (next?.id === ids.Cluster) return this.#cluster(next);
     if (next && topLevel.has(next.id) && next.size >= 0) {
       const end = next.body + next.size;
-      if (end <= this.#reach) {
+      if (end <= this.#written) {
         if (next.id === ids.Cues) this.cuesFound = next;
         else if (next.id !== ids.Void && next.id !== ids.Crc32 && next.id !== ids.SeekHead) {
           if (next.id !== ids.Info && next.id !== ids.Tracks) this.extras.push(next);
@@ -141,7 +136,7 @@ export class ClusterWalk {
         break;
       }
       const end = child && child.size >= 0 ? child.body + child.size : Number.POSITIVE_INFINITY;
-      const fits = child !== null && end <= Math.min(declaredEnd, this.#reach);
+      const fits = child !== null && end <= Math.min(declaredEnd, this.#written);
       if (fits && child.id === ids.Timestamp) {
         timestamp = uintOf(this.#window, child);
         this.#timestamps[index] = timestamp;
@@ -180,7 +175,7 @@ export class ClusterWalk {
       const child = elementAt(this.#window, at);
       if (child && endsCluster(child)) break;
       const end = child && child.size >= 0 ? child.body + child.size : Number.POSITIVE_INFINITY;
-      if (child && end <= this.#reach && this.#child(child, end, index, 0)) {
+      if (child && end <= this.#written && this.#child(child, end, index, 0)) {
         before = isBlock(child) ? at : -1;
         at = end;
         continue;
@@ -258,7 +253,7 @@ export class ClusterWalk {
   /** A block group that was cut off behind its block: the block is complete. */
   #saveTorn(group: Element, index: number, timestamp: number): number {
     if (group.id !== ids.BlockGroup || group.size < 0) return 0;
-    const children = childrenBefore(this.#window, group, this.#reach);
+    const children = childrenBefore(this.#window, group, this.#written);
     const block = readBlock(this.#window, { ...group, size: this.#written - group.body });
     if (!block || !this.clocks.has(block.track)) return 0;
     const end = children.at(-1)?.end ?? 0;
@@ -295,7 +290,7 @@ export class ClusterWalk {
       if (block ? !this.clocks.has(block.track) : !isTimeless) return false;
       if (next.size < 0) return false;
       at = next.body + next.size;
-      if (at > this.#reach) return count >= 2;
+      if (at > this.#written) return count >= 2;
     }
     return true;
   }
