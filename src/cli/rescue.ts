@@ -9,6 +9,7 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { Diagnosis, TrackSummary } from '../container/diagnosis.ts';
 import { type ExitCode, exitCodes, RoomtapeError } from '../errors.ts';
+import type { Config } from '../system/config.ts';
 import type { Recovery, Rescue, RescueProgress } from '../system/rescue.ts';
 import type { Frame } from './frame.ts';
 import { duration, type Paint, size, visible } from './output.ts';
@@ -32,6 +33,7 @@ export function defineCommands(program: Command, frame: Frame): void {
     .option('--no-verify', 'do not read back and decode the new file')
     .option('--overwrite', 'replace an existing output')
     .option('--faststart', 'put the index in front, for playing while downloading')
+    .option('--experimental-zoom', 'extract from a raw .zoom file whose layout is not verified')
     .action((files: string[], options: RecoverFlags) => recover(frame, files, options));
   program
     .command('verify')
@@ -47,6 +49,7 @@ interface RecoverFlags {
   readonly verify: boolean;
   readonly overwrite?: boolean;
   readonly faststart?: boolean;
+  readonly experimentalZoom?: boolean;
 }
 
 /** What one file came to: a result with its part of the exit code, or an obstacle. */
@@ -58,6 +61,8 @@ interface Told<T> {
 
 async function inspect(frame: Frame, files: readonly string[]): Promise<void> {
   await forEach(frame, files, async (path, rescue, signal) => {
+    const meeting = await inspectedMeeting(path, rescue);
+    if (meeting) return meeting;
     const { diagnosis } = await rescue.diagnose(path, {
       followLink: true,
       thorough: true,
@@ -100,20 +105,72 @@ async function recover(frame: Frame, words: readonly string[], flags: RecoverFla
     const { recoverTakes } = await import('./recordings.ts');
     return recoverTakes(frame, ids, flags);
   }
-  await forEach(frame, files, async (path, rescue, signal) => {
-    const recovery = await rescue.recover(path, {
-      followLink: true,
-      signal,
-      onProgress: (progress) => frame.progress(progressLine(path, progress)),
-      referencePaths: flags.reference,
-      folder: flags.out ?? null,
-      dryRun: flags.dryRun,
-      verify: flags.verify,
-      existing: flags.overwrite ? 'overwrite' : 'refuse',
-      faststart: flags.faststart,
-    });
-    return toldRecovery(path, recovery, flags.dryRun === true);
+  await forEach(frame, files, async (path, rescue, signal, config) => {
+    const recoverFile = (file: string) =>
+      rescue.recover(file, {
+        followLink: true,
+        signal,
+        onProgress: (progress) => frame.progress(progressLine(file, progress)),
+        referencePaths: flags.reference,
+        folder: flags.out ?? null,
+        dryRun: flags.dryRun,
+        verify: flags.verify,
+        existing: flags.overwrite ? 'overwrite' : 'refuse',
+        faststart: flags.faststart,
+        experimentalZoom: flags.experimentalZoom,
+      });
+    const { meetingFolderOf, recoverMeeting } = await import('./meeting.ts');
+    const folder = flags.experimentalZoom ? null : meetingFolderOf(path);
+    const meeting =
+      folder &&
+      (await recoverMeeting(folder, rescue, {
+        converter: config['zoom-converter'],
+        dryRun: flags.dryRun === true,
+        verify: flags.verify,
+        signal,
+        onProgress: (text) => frame.progress(visible(text)),
+        recoverFile,
+      }));
+    if (folder && meeting) return toldMeeting(folder, meeting);
+    return toldRecovery(path, await recoverFile(path), flags.dryRun === true);
   });
+}
+
+function toldMeeting(
+  folder: string,
+  { fields, code, lines }: import('./meeting.ts').MeetingOutcome,
+): Told<unknown> {
+  return {
+    result: fields,
+    code,
+    text: (paint) => [
+      heading(paint, folder, String(fields['verdict'])),
+      ...lines.map((one) => `  ${visible(one)}`),
+    ],
+  };
+}
+
+async function inspectedMeeting(path: string, rescue: Rescue): Promise<Told<unknown> | null> {
+  // A raw file named by itself is inspected as a file; a folder only as a meeting.
+  if (!lstatSync(path, { throwIfNoEntry: false })?.isDirectory()) return null;
+  const { lookAtMeeting, meetingFields } = await import('./meeting.ts');
+  const folder = resolve(path);
+  const seen = await lookAtMeeting(folder, rescue);
+  if (!seen) return null;
+  const fields = meetingFields(folder, seen);
+  const { items, companions } = seen.judgement;
+  return {
+    result: fields,
+    code: seen.item.verdict === 'ready' ? exitCodes.done : exitCodes.damage,
+    text: (paint) => [
+      heading(paint, folder, seen.item.verdict),
+      ...items.map(({ verdict, file, detail }) =>
+        line('recording', visible(`${file ?? '(no file)'}: ${verdict}. ${detail}`)),
+      ),
+      ...companions.map(({ kind, name }) => line(kind, visible(name))),
+      ...(fields.next === null ? [] : [line('next', visible(fields.next))]),
+    ],
+  };
 }
 
 async function toldRecovery(
@@ -204,7 +261,7 @@ async function verify(frame: Frame, words: readonly string[]): Promise<void> {
 async function forEach<T>(
   frame: Frame,
   files: readonly string[],
-  act: (path: string, rescue: Rescue, signal: AbortSignal) => Promise<Told<T>>,
+  act: (path: string, rescue: Rescue, signal: AbortSignal, config: Config) => Promise<Told<T>>,
 ): Promise<void> {
   const [{ Rescue }, { readConfig }, { dataFolder, pathsOf }] = await Promise.all([
     import('../system/rescue.ts'),
@@ -218,7 +275,7 @@ async function forEach<T>(
   try {
     for (const path of files) {
       try {
-        told.push(await act(path, rescue, frame.cancelled));
+        told.push(await act(path, rescue, frame.cancelled, config));
       } catch (problem) {
         if (!(problem instanceof RoomtapeError)) throw problem;
         if (files.length === 1 && !frame.json) throw problem;
@@ -289,7 +346,9 @@ async function recorderOf(path: string, diagnosis: Diagnosis): Promise<string> {
 }
 
 async function nextFor(path: string, diagnosis: Diagnosis): Promise<string | null> {
-  if (diagnosis.verdict === 'whole' || !diagnosis.recoverable) return null;
+  // A complete raw recording of Zoom still waits for its conversion.
+  const isRaw = diagnosis.container === 'zoom' && diagnosis.tracks.length > 0;
+  if ((diagnosis.verdict === 'whole' && !isRaw) || !diagnosis.recoverable) return null;
   const { quoted } = await import('../system/files.ts');
   return `roomtape recover ${quoted(path)}`;
 }

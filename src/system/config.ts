@@ -66,6 +66,11 @@ export const settings = {
     otherwise: '',
     help: 'path of the ffmpeg to use; found by itself if empty',
   },
+  'zoom-converter': {
+    kind: 'text',
+    otherwise: '',
+    help: 'program that converts Zoom’s raw files; found by itself if empty',
+  },
   'log-level': {
     kind: 'choice',
     choices: ['debug', 'info', 'warn', 'error'],

@@ -33,6 +33,8 @@ export interface RepairJob extends OnFile {
   /** For trial decodes; null when there is no ffmpeg. */
   readonly ffmpeg: string | null;
   readonly faststart: boolean;
+  /** Extract from Zoom's raw recordings. */
+  readonly experimentalZoom: boolean;
   /** Null plans only. */
   readonly write: {
     /** Null: beside the source. */

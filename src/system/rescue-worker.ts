@@ -126,7 +126,10 @@ function plan(
   report: Report,
 ): RepairOutcome {
   const format = recogniseFormat(source);
-  if (diagnosis.verdict === 'whole') return none('whole', 'The file is whole: nothing to repair.');
+  // A complete raw recording of Zoom still has to be converted: its format has the word.
+  if (diagnosis.verdict === 'whole' && diagnosis.container !== 'zoom') {
+    return none('whole', 'The file is whole: nothing to repair.');
+  }
   if (!format) {
     const detail = diagnosis.damage[0]?.detail ?? 'It holds no media.';
     if (diagnosis.verdict === 'beyond-repair') return none('all-zeros', detail);
@@ -137,6 +140,7 @@ function plan(
     ...(job.ffmpeg ? { trialDecode: trialDecoder(job.ffmpeg) } : {}),
     progress: report('planning', source.size),
     faststart: job.faststart,
+    experimentalZoom: job.experimentalZoom,
   });
 }
 

@@ -67,6 +67,8 @@ export interface RecoverOptions extends RescueOptions {
   /** Disk space that must remain free, in bytes. */
   readonly reserve?: number | undefined;
   readonly faststart?: boolean | undefined;
+  /** Extract from Zoom's raw recordings, whose layout is not verified. */
+  readonly experimentalZoom?: boolean | undefined;
   /** Plan only. */
   readonly dryRun?: boolean | undefined;
   readonly verify?: boolean | undefined;
@@ -143,6 +145,7 @@ export class Rescue {
         references: await this.#references(path, options),
         ffmpeg: ffmpeg?.path ?? null,
         faststart: options.faststart ?? false,
+        experimentalZoom: options.experimentalZoom ?? false,
         write: options.dryRun
           ? null
           : {
