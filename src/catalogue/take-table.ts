@@ -65,7 +65,7 @@ export interface TakeRow {
   readonly detail: string | null;
 }
 
-const columns = `takes.row, takes.id, recordings.id AS recording, path, identity, container, recorder,
+export const takeColumns = `takes.row, takes.id, recordings.id AS recording, path, identity, container, recorder,
   stage, takes.verdict, recovered_path AS recoveredPath, duration_ms AS durationMs, bytes, sha256,
   sighted_at AS sightedAt, takes.started_at AS startedAt, takes.ended_at AS endedAt, attribution,
   detail FROM takes JOIN recordings ON recordings.row = takes.recording`;
@@ -112,7 +112,7 @@ export class TakeTable {
          attribution = excluded.attribution, detail = excluded.detail`,
     );
     const select = <P extends unknown[]>(where: string) =>
-      database.prepare<P, TakeRow>(`SELECT ${columns} WHERE ${where}`);
+      database.prepare<P, TakeRow>(`SELECT ${takeColumns} WHERE ${where}`);
     this.#byId = select<[string]>('takes.id = ?');
     this.#byIdentity = select<[string]>("identity = ? AND identity <> '' ORDER BY takes.row DESC");
     this.#byPath = select<[number, string]>('path_hash = ? AND path = ? ORDER BY takes.row DESC');

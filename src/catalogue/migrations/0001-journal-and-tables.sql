@@ -32,27 +32,25 @@ CREATE TABLE sessions (
   upto     INTEGER NOT NULL     -- journal.seq of the last entry in the snapshot
 ) STRICT;
 
--- Rooms and people by name, once for each session, so that a recording holds small numbers.
+CREATE INDEX sessions_topic ON sessions (topic COLLATE NOCASE);
+
+-- Rooms and people, each once, so that a recording holds small numbers.
 CREATE TABLE rooms (
-  row     INTEGER PRIMARY KEY,
-  session INTEGER NOT NULL,     -- sessions.row, 0: of no session
-  id      TEXT NOT NULL,        -- the session's own id of the room, '' when it has none
-  number  INTEGER,              -- 0: main room
-  name    TEXT NOT NULL COLLATE NOCASE,
-  UNIQUE (session, id, name)
+  row    INTEGER PRIMARY KEY,
+  id     TEXT NOT NULL,         -- the session's own id of the room ('2.1'), '' when it has none
+  number INTEGER,               -- 0: main room; null: not known
+  name   TEXT NOT NULL
 ) STRICT;
-CREATE INDEX rooms_name ON rooms (name);
-CREATE INDEX rooms_number ON rooms (number);
+CREATE UNIQUE INDEX rooms_number ON rooms (number, name, id);
+CREATE INDEX rooms_name ON rooms (name COLLATE NOCASE);
 
 CREATE TABLE people (
-  row     INTEGER PRIMARY KEY,
-  session INTEGER NOT NULL,     -- sessions.row, 0: of no session
-  id      TEXT NOT NULL,        -- the session's own id of the participant, '' when it has none
-  name    TEXT NOT NULL COLLATE NOCASE,
-  UNIQUE (session, id, name)
+  row  INTEGER PRIMARY KEY,
+  id   TEXT NOT NULL,           -- the session's own id of the participant, '' when it has none
+  name TEXT NOT NULL
 ) STRICT;
-CREATE INDEX people_name ON people (name);
-CREATE INDEX people_id ON people (id);
+CREATE UNIQUE INDEX people_id ON people (id, name);
+CREATE INDEX people_name ON people (name COLLATE NOCASE);
 
 -- What one participant captured in one room, from record to stop; or a file that nobody declared.
 CREATE TABLE recordings (
