@@ -1,7 +1,7 @@
 /**
  * What ffmpeg is told when Roomtape itself captures, and what it says back. Pure.
  *
- * The container is Matroska in clusters of half a second, each flushed when it is complete: whatever
+ * The container is Matroska in clusters of 0.4 s, each flushed when it is complete: whatever
  * ends ffmpeg, the file is readable up to the last half second. The encoder looks nothing ahead, so
  * that what has been seen is soon in the file.
  */
@@ -26,7 +26,7 @@ export interface CaptureDevice {
 }
 
 /** Milliseconds in one cluster: what is lost at most, with the frame that is being encoded. */
-const clusterMs = 500;
+const clusterMs = 400;
 
 /** Sound quieter than this counts as silence; a muted microphone's noise is below it. */
 const silenceDb = -60;
@@ -78,7 +78,7 @@ export function captureArguments(
     ...['-vf', 'crop=trunc(iw/2)*2:trunc(ih/2)*2'],
     ...(tracks.length === 0 ? [] : soundArguments()),
     // Without this the muxer holds back a picture for ten seconds while it waits for a dead sound.
-    ...['-max_interleave_delta', '500000'],
+    ...['-max_interleave_delta', '300000'],
     ...['-f', 'matroska', '-cluster_time_limit', String(clusterMs), '-flush_packets', '1'],
     `file:${file}`,
   ];

@@ -23,7 +23,7 @@ describe('given a capture on each system', () => {
     expect(args).toContain('-f x11grab -framerate 30 -i :0');
     expect(args).toContain('-f pulse -fragment_size 4800 -i a');
     expect(args).toContain('-map 0:v -map 1:a -map 2:a');
-    expect(args).toContain('-f matroska -cluster_time_limit 500 -flush_packets 1 file:/r/a.mkv');
+    expect(args).toContain('-f matroska -cluster_time_limit 400 -flush_packets 1 file:/r/a.mkv');
   });
 
   test('on macOS it takes a screen and a microphone of avfoundation', () => {

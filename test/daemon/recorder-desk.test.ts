@@ -96,7 +96,9 @@ describe('given a participant with a recorder that Roomtape drives', () => {
     }));
     const line = 'rt1.rooms';
     const issuedAt = sessions.now();
-    sessions.apply(state.id, { type: 'take-rooms', rooms, sequence: 1, issuedAt, line });
+    const issuerKey = 'host-key';
+    const news = { type: 'take-rooms', issuerKey, rooms, sequence: 1, issuedAt, line } as const;
+    sessions.apply(state.id, news);
     return state.id;
   }
 
@@ -126,6 +128,7 @@ describe('given a participant with a recorder that Roomtape drives', () => {
       serials: [[serial, serial]],
       delegations: [],
       sequence: serial,
+      until: instant(sessions.now() + 3_600_000),
       issuedAt: sessions.now(),
       line: 'rt1.revoke',
     });
@@ -145,7 +148,8 @@ describe('given a participant with a recorder that Roomtape drives', () => {
   const record = (room = '1') => sessions.carryOut(session, { type: 'record', room });
   const recordings = (): Recording[] => {
     const state = sessions.byId(session);
-    return state ? [...rowsOf(state.recordings)] : [];
+    const all = state ? [...rowsOf(state.recordings)] : [];
+    return all.sort((a, b) => (a.room < b.room ? -1 : 1));
   };
   /** What the desk does on its own is behind what was asked; a refused command waits for it. */
   const settled = () => sessions.carryOut(session, { type: 'stop' }).catch(() => {});
