@@ -17,6 +17,9 @@ const obu = {
   padding: 15,
 } as const;
 
+/** A temporal unit holds a few hidden frames and their tiles; a flood of tiny units is none. */
+const mostUnits = 1024;
+
 /** What a sequence header says, as far as temporal units need it. */
 export interface Av1Sequence {
   readonly profile: number;
@@ -61,7 +64,8 @@ export function av1Codec(known: Av1Sequence | null, width: number, height: numbe
     let position = at;
     let shown = false;
     facts.slices = 0;
-    for (;;) {
+    for (let units = 0; ; units++) {
+      if (units > mostUnits) return notASample;
       const more = unit.read(bytes, position, end);
       const cut = position >= end || unit.cut;
       if (cut || !more) {

@@ -60,6 +60,11 @@ export interface SampleFacts {
   duration: number;
   /** The sample carries parameter sets in band. */
   parameterSets: boolean;
+  /**
+   * The sample's numbers go on where the accepted ones ended (H.264 `frame_num`). True for codecs
+   * without such numbers, and after a hole. False is a doubt, not a refusal: frames may be missing.
+   */
+  follows: boolean;
 }
 
 /** Memory of a codec between samples, as JSON; small (at most a few kilobytes of parameter sets). */
@@ -140,5 +145,6 @@ export function noFacts(): SampleFacts {
     fields: 2,
     duration: 0,
     parameterSets: false,
+    follows: true,
   };
 }

@@ -40,6 +40,13 @@ export class H264Order {
     return 0;
   }
 
+  /** True when a picture's `frame_num` can come next (§7.4.3): an IDR, the same, or one more. */
+  follows(slice: H264Slice, sps: H264Sps): boolean {
+    if (slice.idr || this.fresh || sps.gapsAllowed) return true;
+    const range = 2 ** sps.frameNumBits;
+    return (slice.frameNum - this.previousFrameNum + range) % range <= 1;
+  }
+
   /** After a hole: the next picture begins a new epoch and is taken as it comes. */
   discontinue(): void {
     this.fresh = true;

@@ -41,6 +41,8 @@ const auxiliary = 19;
 const longestSet = 4096;
 /** A slice header with every table at its longest fits in this; nearly all fit in a tenth. */
 const headBytes = 1024;
+/** Units before the first slice of a picture: delimiter, a few sets, a few SEI. */
+const mostLeadingUnits = 64;
 const usualHeadBytes = 96;
 
 /** Makes the codec from `avcC`; null when that is damaged beyond use. */
@@ -152,6 +154,7 @@ class H264Codec implements SampleCodec {
     let position = at;
     // Where the sample ends if what was seen since belongs to the next one.
     let tentative = 0;
+    let leading = 0;
     for (;;) {
       if (position > limit) return last.slices > 0 && tentative > 0 ? this.end(tentative, at) : 0;
       const seen = this.look(bytes, position, end, atEnd);
@@ -163,7 +166,9 @@ class H264Codec implements SampleCodec {
         last.wanted = Math.max(this.wanted, position - at + 1);
         return needsMore;
       }
-      if (seen === 'no') {
+      // Delimiters, sets and SEI before the first slice are a handful; a flood of them is none.
+      const flooded = last.slices === 0 && ++leading > mostLeadingUnits;
+      if (seen === 'no' || flooded || (seen === 'after' && last.slices === 0)) {
         return last.slices > 0 ? this.end(tentative || position, at) : notASample;
       }
       if (seen === 'before' && last.slices > 0 && tentative === 0) {
@@ -227,6 +232,8 @@ class H264Codec implements SampleCodec {
     const { last } = this;
     last.length = position - at;
     last.sync = this.first.idr;
+    const sps = this.sets.sps(this.first.spsId);
+    last.follows = sps === undefined || this.order.follows(this.first, sps);
     last.parameterSets = this.pendingUnits.length > 0;
     return last.length;
   }
@@ -257,10 +264,11 @@ class H264Codec implements SampleCodec {
 
   private isAnother(next: H264Slice): boolean {
     if (beginsPicture(this.previous, next)) return true;
-    // Only Baseline and Extended may send slices in any order; elsewhere a picture begins with
-    // macroblock 0, also when the pictures between were lost.
+    // Only Baseline and Extended may send slices in any order; elsewhere their addresses grow, also
+    // when pictures between were lost that the header would tell apart.
     const profile = this.sets.sps(next.spsId)?.profile ?? 0;
-    return next.firstMb === 0 && next.redundant === 0 && profile !== 66 && profile !== 88;
+    const inOrder = profile !== 66 && profile !== 88 && next.redundant === 0;
+    return inOrder && next.firstMb <= this.previous.firstMb;
   }
 
   private swapInto(place: 'first' | 'second' | 'previous'): void {

@@ -41,6 +41,8 @@ const suffixSei = 40;
 
 const longestSet = 8192;
 const headBytes = 512;
+/** Units before the first slice of a picture: delimiter, a few sets, a few SEI. */
+const mostLeadingUnits = 64;
 
 /** Makes the codec from `hvcC`; null when that is damaged beyond use. */
 export function hevcFromConfig(hvcC: Uint8Array): SampleCodec | null {
@@ -100,6 +102,9 @@ class HevcCodec implements SampleCodec {
   private readonly first: Picture = { ...this.picture };
   private unitBytes = 0;
   private endsSequence = false;
+  /** `slice_segment_address` of the unit looked at last, and of the slice before. */
+  private address = 0;
+  private previousAddress = -1;
 
   // Picture order between samples.
   private epoch = 0;
@@ -146,6 +151,7 @@ class HevcCodec implements SampleCodec {
     this.clear();
     const limit = at + this.maxSampleBytes;
     let position = at;
+    let leading = 0;
     for (;;) {
       if (position > limit) return notASample;
       const seen = this.look(bytes, position, end, atEnd);
@@ -155,13 +161,19 @@ class HevcCodec implements SampleCodec {
         last.wanted = position - at + this.prefix + headBytes;
         return needsMore;
       }
+      // Delimiters, sets and SEI before the first slice are a handful; a flood of them is none.
+      if (last.slices === 0 && ++leading > mostLeadingUnits) return notASample;
+      if (seen === 'slice' && this.address <= this.previousAddress) return this.end(position - at);
       if (seen === 'no') return last.slices > 0 ? this.end(position - at) : notASample;
       if ((seen === 'before' || seen === 'picture') && last.slices > 0) {
         return this.end(position - at);
       }
       if ((seen === 'slice' || seen === 'after') && last.slices === 0) return notASample;
       if (seen === 'picture') Object.assign(this.first, this.picture);
-      if (seen === 'picture' || seen === 'slice') last.slices++;
+      if (seen === 'picture' || seen === 'slice') {
+        last.slices++;
+        this.previousAddress = this.address;
+      }
       if (position + this.unitBytes > end) {
         last.soFar = position - at;
         last.wanted = position + this.unitBytes - at;
@@ -243,6 +255,7 @@ class HevcCodec implements SampleCodec {
     last.slices = 0;
     last.parameterSets = false;
     this.endsSequence = false;
+    this.previousAddress = -1;
     this.pendingSps.clear();
     this.pendingPps.clear();
     this.pendingUnits.length = 0;
@@ -338,10 +351,12 @@ class HevcCodec implements SampleCodec {
     const sps = pps && (this.pendingSps.get(pps.spsId) ?? this.spsById.get(pps.spsId));
     if (!pps || !sps || picture.temporalId >= sps.subLayers) return false;
     let dependent = false;
+    this.address = 0;
     if (!isFirst) {
       if (pps.dependentSlices) dependent = reader.flag();
       const address = reader.bits(Math.ceil(Math.log2(sps.treeBlocks)));
       if (address === 0 || address >= sps.treeBlocks) return false;
+      this.address = address;
     }
     if (dependent) return true;
     picture.spsId = sps.id;

@@ -29,6 +29,7 @@ export function findX264Options(bytes: Uint8Array): X264Options | null {
     const text = String.fromCharCode(...bytes.subarray(at, end));
     const options = parseX264Options(text);
     if (options) return options;
+    at = end - 1;
   }
   return null;
 }

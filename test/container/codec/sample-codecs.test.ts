@@ -19,6 +19,7 @@ function expectExact(bytes: Uint8Array, track: WholeTrack): void {
     const length = codec.measure(bytes, offset, bytes.length, true);
     codec.accept();
     expect(codec.last.sync || codec.last.recoveryPoint).toBe(sync);
+    expect(codec.last.follows).toBe(true);
     const { shownAt } = track.samples[placed.length] ?? { shownAt: 0 };
     placed.push({ place: [codec.last.epoch, codec.last.order], shownAt });
     return length;
