@@ -50,7 +50,7 @@ function never(): never {
 }
 
 const sound = (channels: number): string[] => [
-  ...['-f', 'lavfi', '-i', 'sine=f=330:b=5:d=1.5', '-f', 'lavfi', '-i', 'anoisesrc=d=1.5:a=0.4'],
+  ...['-f', 'lavfi', '-i', 'sine=f=330:b=5:d=0.7', '-f', 'lavfi', '-i', 'anoisesrc=d=0.7:a=0.4'],
   ...['-filter_complex', '[0][1]amerge=inputs=2,tremolo=f=5:d=0.95', '-ac', String(channels)],
 ];
 

@@ -193,25 +193,22 @@ describe('given a stream with its parameter sets in band', () => {
 describe("given x264's options instead of parameter sets", () => {
   const settings = [
     'bframes=3:b-pyramid=normal',
-    'bframes=0',
     'bframes=2:b-pyramid=strict:ref=6',
     'cabac=0:8x8dct=0',
     'tff=1:bframes=2',
     'fake-interlaced=1',
     'intra-refresh=1:bframes=1:keyint=20',
-    'weightp=0:weightb=0:ref=1',
-    'constrained-intra=1:slices=2',
+    'weightp=0:weightb=0:ref=1:open-gop=1:keyint=10',
     'cqm=jvt:crf=31.5',
     'qp=0',
     'bitrate=200',
-    'keyint=1',
-    'open-gop=1:keyint=10',
+    'keyint=1:slices=2:constrained-intra=1',
   ];
 
   test.each(settings)(
     'made with %s, the sets that follow decode every bit alike',
     async (options) => {
-      const input = ['-f', 'lavfi', '-i', 'testsrc2=s=176x144:r=25:d=1'];
+      const input = ['-f', 'lavfi', '-i', 'testsrc2=s=176x144:r=25:d=0.8'];
       const args = [...input, '-c:v', 'libx264', '-x264opts', options, '-pix_fmt', 'yuv420p'];
       const bytes = await makeMedia('mp4', args);
       if (!bytes) return;
@@ -224,7 +221,7 @@ describe("given x264's options instead of parameter sets", () => {
       const [made = never()] = candidateParameterSets(found, { sizes: [[176, 144]] });
       const truth = await decodedFrames('h264', annexB([...config.sps, ...config.pps], samples, 4));
       const ours = await decodedFrames('h264', annexB([made.sps, made.pps], samples, 4));
-      expect(truth.length).toBe(25);
+      expect(truth.length).toBe(20);
       expect(ours).toEqual(truth);
     },
   );

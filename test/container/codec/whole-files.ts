@@ -111,12 +111,15 @@ function offsetsOf(chunks: number[], perChunk: number[], sizes: number[]): numbe
   return offsets;
 }
 
+// Asked for once: each search starts a process.
+const ffmpeg = findFfmpeg();
+
 /** Makes media with ffmpeg; null when this ffmpeg lacks what the arguments ask for. */
 export async function makeMedia(
   extension: string,
   args: readonly string[],
 ): Promise<Uint8Array | null> {
-  const { path } = await findFfmpeg();
+  const { path } = await ffmpeg;
   const folder = mkdtempSync(join(tmpdir(), 'roomtape-codec-'));
   const file = join(folder, `media.${extension}`);
   try {
@@ -131,7 +134,7 @@ export async function makeMedia(
 
 /** Checksums of the frames that a raw stream decodes to, and nothing else. */
 export async function decodedFrames(format: string, bytes: Uint8Array): Promise<string[]> {
-  const { path } = await findFfmpeg();
+  const { path } = await ffmpeg;
   const out = execFileSync(
     path,
     ['-v', 'quiet', '-f', format, '-i', 'pipe:0', '-f', 'framemd5', '-'],
