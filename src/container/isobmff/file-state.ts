@@ -31,6 +31,7 @@ export function fileState(source: ByteSource): FileState {
   const base = {
     container: containerOf(source, found),
     writer: movie?.writer ?? null,
+    ...(movie?.createdAt === undefined ? {} : { createdAt: movie.createdAt }),
   };
   if (!movie) return { outline: found, diagnosis: { ...base, ...withoutIndex(source, found) } };
   const judged =
@@ -38,7 +39,7 @@ export function fileState(source: ByteSource): FileState {
   return { outline: found, diagnosis: { ...base, ...judged } };
 }
 
-type Judgement = Omit<Diagnosis, 'container' | 'writer'>;
+type Judgement = Omit<Diagnosis, 'container' | 'writer' | 'createdAt'>;
 
 /** `mp4`, `mov` or `m4a`, by the brand and, where there is none, by what came before brands. */
 export function containerOf(source: ByteSource, found: FileOutline): ContainerId {

@@ -72,6 +72,8 @@ export interface Movie {
   /** The program that wrote the file, by `©too`, `©swr` or the like; null when it does not say. */
   readonly writer: string | null;
   readonly encrypted: boolean;
+  /** Creation time, ms since 1970; undefined where the recorder left it out. */
+  readonly createdAt: number | undefined;
 }
 
 // A box that is kept in memory as it stands; a sample description of a phone has 20 KB at most.
@@ -99,10 +101,20 @@ export function readMovie(source: ByteSource, moov: Box): Movie | null {
     tracks,
     fragmentDefaults: mvex ? readDefaults(source, mvex) : new Map(),
     fragmented: mvex !== undefined,
+    createdAt: creationTime(head),
     writer: (udta ? writingProgram(source, udta) : null) ?? byHandlers(tracks),
     encrypted:
       tracks.some((track) => track.entry.encrypted) || boxes.some((box) => box.type === 'pssh'),
   };
+}
+
+// Times count from 1904 (§8.2.2); a recorder that knows none writes 0, some count from 1970.
+const seconds1904to1970 = 2_082_844_800;
+
+function creationTime(head: Uint8Array): number | undefined {
+  const seconds = head[0] === 1 ? u64(head, 4) : u32(head, 4);
+  const since1970 = seconds - seconds1904to1970;
+  return since1970 > 0 && Number.isFinite(since1970) ? since1970 * 1000 : undefined;
 }
 
 /** Timescale and duration of `mvhd` and `mdhd`, which begin alike. Unknown durations are 0. */

@@ -67,24 +67,38 @@ const usualRates: readonly Rate[] = [
  */
 export function pictureTimes(
   bounds: PictureBounds,
-  model: TrackModel,
+  reference: TrackModel,
   frameRate: number,
 ): PictureTimes {
+  const model = reference.usualDuration > 0 ? reference : loosened(bounds, reference);
   const fitting = candidateRates(bounds, model, frameRate);
   for (const rate of fitting) {
     const start = constantStart(bounds, model, rate);
     if (start !== null) return constantTimes(bounds, model, rate, start);
   }
-  const reference = referenceRate(model);
-  if (model.onGrid && reference) {
-    const times = gridTimes(bounds, model, reference);
+  const known = referenceRate(model);
+  if (model.onGrid && known) {
+    const times = gridTimes(bounds, model, known);
     if (times) return times;
   }
   if (!hasBounds(bounds)) {
-    const rate = reference ?? { timescale: 30000, ticks: 1000 };
+    const own = frameRate > 0 ? rateOf(frameRate) : { timescale: 30000, ticks: 1000 };
+    const rate = known ?? own;
     return constantTimes(bounds, model, rate, model.shownFrom);
   }
   return soundTimes(bounds, model);
+}
+
+/** Without a reference nobody knows how the muxer ordered its tracks: by runs as long as it wrote. */
+function loosened(bounds: PictureBounds, model: TrackModel): TrackModel {
+  let longest = 0;
+  let run = 0;
+  for (let index = 0; index < bounds.count; index += 1) {
+    run = index > 0 && bounds.behind[index] === bounds.behind[index - 1] ? run + 1 : 1;
+    if (isBounded(bounds, index)) longest = Math.max(longest, run);
+  }
+  const play = longest * meanDuration(bounds) + 0.1;
+  return { ...model, early: model.early - play, late: model.late + play };
 }
 
 function referenceRate(model: TrackModel): Rate | null {

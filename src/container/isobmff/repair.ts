@@ -24,6 +24,8 @@ import { type TimedMedia, timeSamples } from './timing.ts';
 
 /** What a plan is made from, whichever way the samples were found. */
 export interface RescuedMedia {
+  /** Path of the reference whose set-up was used; null when none was needed. */
+  readonly reference: string | null;
   readonly tracks: readonly OutputTrack[];
   readonly timescale: number;
   readonly method: string;
@@ -48,6 +50,7 @@ export function planFor(
     container,
     extension: container === 'mov' ? '.mov' : container === 'm4a' ? '.m4a' : '.mp4',
     method: rescued.method,
+    reference: rescued.reference,
     tracks: rescued.tracks.map((track) => summaryOf(track)),
     bytesTotal: source.size,
     bytesKept,
@@ -63,14 +66,9 @@ export function planFor(
 export function summaryOf(track: OutputTrack): TrackSummary {
   const { layout, samples } = track;
   const { kind, codec, width, height, sampleRate, channels, frameBytes } = layout.entry;
-  const shown = track.edits.reduce(
-    (sum, edit) => sum + (edit.mediaTime < 0 ? edit.duration : 0),
-    0,
-  );
   const skipped = track.edits.find((edit) => edit.mediaTime >= 0)?.mediaTime ?? 0;
   const reordering = kind === 'video' ? skipped : 0;
   const ticks = samples.ticks() - skipped + reordering;
-  void shown;
   return {
     kind,
     codec,
@@ -122,6 +120,7 @@ export function rescueByIndex(
     );
   }
   return {
+    reference: null,
     tracks: outputs,
     timescale: index.movie.timescale,
     method: methodOf(found, read?.added ?? 0),

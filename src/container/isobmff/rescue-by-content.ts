@@ -2,76 +2,97 @@
  * Rescues a file without an index: its samples are found by their content, with the codec set-up of a
  * reference.
  */
-import type { ByteSource, Progress } from '../bytes.ts';
-import type { ReferenceProfile, RepairContext } from '../format.ts';
+import type { ByteSource } from '../bytes.ts';
+import type { ReferenceProfile, RepairContext, TrialDecode } from '../format.ts';
 import type { NoRepair } from '../repair-plan.ts';
 import type { FileOutline } from './file-index.ts';
 import type { Hole } from './found-samples.ts';
+import { type Candidate, guessModel } from './guessed-models.ts';
 import type { MediaModel } from './media-model.ts';
 import { modelFrom } from './profile.ts';
 import { describeFound, noRepair, type RescuedMedia } from './repair.ts';
 import { SampleScanner } from './sample-scanner.ts';
 import { timeSamples } from './timing.ts';
-
-/** A model that might fit, and where it comes from. */
-export interface Candidate {
-  readonly model: MediaModel;
-  /** For the report: `the settings of take.mp4`, … */
-  readonly origin: string;
-}
+import { type TrialVerdict, tryModel } from './trial.ts';
 
 // The head of a file in which candidates are tried: some seconds of any recording.
 const trialBytes = 4 * 1024 * 1024;
 
-/** Finds the samples of a file without index with the reference that explains its head best. */
+/** Finds the samples of a file without index with the set-up that explains it best. */
 export function rescueByContent(
   source: ByteSource,
   found: FileOutline,
   context: RepairContext,
 ): RescuedMedia | NoRepair {
   const from = found.media[0]?.from ?? found.stop;
-  const candidates = referenceCandidates(context.references);
-  if (candidates.length === 0) {
-    const detail =
-      'The codec set-up is nowhere in the file, and there is no whole recording to learn it from.';
-    return noRepair(
-      'no-parameter-sets',
-      detail,
-      'roomtape recover FILE --reference <a whole recording of the same recorder>',
-    );
+  const ranked = rankCandidates(source, from, referenceCandidates(context.references));
+  const refused: string[] = [];
+  for (const candidate of ranked.slice(0, 4)) {
+    const verdict = tryHead(source, from, candidate.model, context.trialDecode);
+    if (verdict !== 'fails') return scanWith(source, from, candidate, context, refused);
+    refused.push(`The pictures do not decode with ${candidate.origin}.`);
   }
-  const best = bestCandidate(source, from, candidates);
-  if (!best) {
-    const detail = `None of ${candidates.length} references fits the bytes of this file.`;
-    return noRepair(
-      'nothing-found',
-      detail,
-      'roomtape recover FILE --reference <a whole recording of the same recorder>',
-    );
+  const sizes = ranked.flatMap(({ model }) => sizesOf(model));
+  const guess = guessModel(source, from, sizes, context.trialDecode, context.progress);
+  const [first] = ranked;
+  // A reference that chains but does not decode is still better than a guess nothing confirms.
+  if (first && !guess?.isCertain) return scanWith(source, from, first, context, refused);
+  if (guess) return scanWith(source, from, guess, context, refused);
+  return nothingFits(context.references.length);
+}
+
+const askForReference =
+  'roomtape recover FILE --reference <a whole recording of the same recorder>';
+
+function nothingFits(references: number): NoRepair {
+  if (references > 0) {
+    const detail = `None of ${references} references fits the bytes of this file, and they do not explain themselves.`;
+    return noRepair('nothing-found', detail, askForReference);
   }
-  return scanWith(source, from, best, context.progress);
+  const detail =
+    'The codec set-up is nowhere in the file, and there is no whole recording to learn it from.';
+  return noRepair('no-parameter-sets', detail, askForReference);
+}
+
+function sizesOf(model: MediaModel): (readonly [width: number, height: number])[] {
+  return model.tracks
+    .filter(({ layout }) => layout.entry.width > 0)
+    .map(({ layout }) => [layout.entry.width, layout.entry.height] as const);
+}
+
+/** Decodes the first pictures that a model finds in a file's head. */
+function tryHead(
+  source: ByteSource,
+  from: number,
+  model: MediaModel,
+  decode: TrialDecode | undefined,
+): TrialVerdict {
+  if (!decode) return 'unknown';
+  const scanner = new SampleScanner(model, from);
+  scanner.scan(source, Math.min(source.size, from + trialBytes), false);
+  return tryModel(source, model, scanner.samples, decode, 'first');
 }
 
 function referenceCandidates(references: readonly ReferenceProfile[]): Candidate[] {
   return references.flatMap((reference) => {
     const model = modelFrom(reference);
-    return model ? [{ model, origin: `the set-up of ${reference.path}` }] : [];
+    return model
+      ? [{ model, origin: `the set-up of ${reference.path}`, path: reference.path }]
+      : [];
   });
 }
 
-/** The candidate that turns most bytes of the file's head into samples; the first one of equals. */
-export function bestCandidate(
+/** The candidates that find anything, those first that turn most of the file's head into samples. */
+function rankCandidates(
   source: ByteSource,
   from: number,
   candidates: readonly Candidate[],
-): Candidate | null {
-  let best: Candidate | null = null;
-  let most = 0;
-  for (const candidate of candidates) {
-    const score = candidates.length === 1 ? 1 : fitOf(source, from, candidate.model);
-    if (score > most * 1.001) [best, most] = [candidate, score];
-  }
-  return best;
+): Candidate[] {
+  return candidates
+    .map((candidate) => ({ candidate, score: fitOf(source, from, candidate.model) }))
+    .filter(({ score }) => score > 0)
+    .sort((a, b) => (Math.abs(a.score - b.score) > a.score * 0.001 ? b.score - a.score : 0))
+    .map(({ candidate }) => candidate);
 }
 
 /** Bytes of a file's head that become samples with a model, less what lies in holes. */
@@ -91,25 +112,32 @@ export function scanWith(
   source: ByteSource,
   from: number,
   candidate: Candidate,
-  progress?: Progress,
+  context: RepairContext,
+  refused: readonly string[],
 ): RescuedMedia | NoRepair {
   const { model, origin } = candidate;
   const scanner = new SampleScanner(model, from);
-  scanner.scan(source, source.size, true, progress);
+  scanner.scan(source, source.size, true, context.progress);
   const { samples, lanes } = scanner;
   if (samples.count === 0) {
     return noRepair('nothing-found', `No sample was found with ${origin}.`);
   }
   const timed = timeSamples(samples, model, lanes);
   const tornFrom = scanner.tornFrom >= 0 ? scanner.tornFrom : source.size;
+  const lastPictures = tryModel(source, model, samples, context.trialDecode, 'last');
   const findings = [
+    ...refused,
     `Found by content, with ${origin}: ${describeFound(samples, model)} samples.`,
     ...timingFinding(timed.method),
     ...samples.holes.slice(0, 20).map(holeFinding),
   ];
+  if (lastPictures === 'fails') {
+    findings.push('The last pictures do not decode without errors: the set-up may have changed.');
+  }
   const tail = source.size - tornFrom;
   if (tail > 0) findings.push(`The last ${tail} bytes hold no complete sample.`);
   return {
+    reference: candidate.path ?? null,
     tracks: timed.tracks,
     timescale: timed.timescale,
     method: 'tables rebuilt from the bitstream',
