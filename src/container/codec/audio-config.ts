@@ -91,6 +91,36 @@ export function buildAudioConfig(rate: number, channelConfig: number): Uint8Arra
   );
 }
 
+/**
+ * An ADTS stream of raw frames (ISO/IEC 14496-3 §1.A.3.2), for decoders that want one; null for a
+ * configuration that ADTS cannot tell: a rate written out, or channels by a program config.
+ */
+export function buildAdts(config: AudioConfig, frames: readonly Uint8Array[]): Uint8Array | null {
+  if (samplingRates[config.samplingIndex] !== config.rate || config.channelConfig === 0)
+    return null;
+  const fitting = frames.filter((frame) => frame.length + 7 < 8192);
+  const out = new Uint8Array(fitting.reduce((sum, frame) => sum + frame.length + 7, 0));
+  let at = 0;
+  for (const frame of fitting) {
+    const total = frame.length + 7;
+    out.set(
+      [
+        0xff,
+        0xf1,
+        ((config.objectType - 1) << 6) | (config.samplingIndex << 2) | (config.channelConfig >> 2),
+        ((config.channelConfig & 3) << 6) | (total >> 11),
+        (total >> 3) & 255,
+        ((total & 7) << 5) | 0x1f,
+        0xfc,
+      ],
+      at,
+    );
+    out.set(frame, at + 7);
+    at += total;
+  }
+  return out;
+}
+
 /** What `esds` says: the codec's object type indication and its set-up. */
 export interface ElementaryStream {
   /** 0x40 MPEG-4 audio, 0x66 to 0x68 MPEG-2 AAC, 0x69 and 0x6B MPEG audio layers, … */

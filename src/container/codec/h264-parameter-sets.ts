@@ -80,8 +80,13 @@ export function parseAvcConfig(payload: Uint8Array): AvcConfig | null {
 /** Profiles whose sets have the fields on chroma and scaling (§7.3.2.1.1). */
 const highProfiles = new Set([100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135]);
 
-/** Reads a whole SPS unit, header included; null when it is none or breaks a rule. */
-export function parseH264Sps(unit: Uint8Array): H264Sps | null {
+/**
+ * Reads a whole SPS unit, header included; null when it is none or breaks a rule.
+ *
+ * @param known  it is known to be an SPS (from `avcC`): what is wrong or cut off behind the picture's
+ *   size is forgiven, as decoders do
+ */
+export function parseH264Sps(unit: Uint8Array, known = false): H264Sps | null {
   const payload = rawPayload(unit);
   if (!payload || payload.length < 4 || (payload[0] ?? 0) % 32 !== 7) return null;
   const reader = new BitReader().reset(payload, 1);
@@ -128,7 +133,11 @@ export function parseH264Sps(unit: Uint8Array): H264Sps | null {
   const heightInMbs = mapUnits * (framesOnly ? 1 : 2);
   const crop = reader.flag() ? [reader.ue(), reader.ue(), reader.ue(), reader.ue()] : [0, 0, 0, 0];
   const [left = 0, right = 0, top = 0, bottom = 0] = crop;
-  const usage = reader.flag() ? readUsage(reader) : noUsage;
+  if (reader.overrun) return null;
+  let usage = reader.flag() ? readUsage(reader) : noUsage;
+  const ended = !reader.overrun && reader.atTrailingBits();
+  if (!ended && known) usage = reader.overrun ? noUsage : usage;
+  else if (!ended) return null;
   const xUnit = chromaFormat === 1 || chromaFormat === 2 ? 2 : 1;
   const yUnit = (chromaFormat === 1 ? 2 : 1) * (framesOnly ? 1 : 2);
   const width = widthInMbs * 16 - (left + right) * xUnit;
@@ -143,7 +152,7 @@ export function parseH264Sps(unit: Uint8Array): H264Sps | null {
     heightInMbs <= 1024 &&
     width > 0 &&
     height > 0;
-  if (!sane || reader.overrun || !reader.atTrailingBits()) return null;
+  if (!sane) return null;
   return {
     id,
     profile,
@@ -235,10 +244,12 @@ function skipScalingLists(reader: BitReader, count: number): void {
  * Reads a whole PPS unit, header included; null when it is none or breaks a rule.
  *
  * @param chromaFormatOf  chroma format of the SPS with an id, which the scaling lists depend on
+ * @param known  it is known to be a PPS: what follows its fields is not looked at
  */
 export function parseH264Pps(
   unit: Uint8Array,
   chromaFormatOf: (spsId: number) => number = () => 1,
+  known = false,
 ): H264Pps | null {
   const payload = rawPayload(unit);
   if (!payload || payload.length < 2 || (payload[0] ?? 0) % 32 !== 8) return null;
@@ -260,6 +271,7 @@ export function parseH264Pps(
   const deblockingControl = reader.flag();
   reader.skip(1);
   const redundantPictures = reader.flag();
+  if (reader.overrun) return null;
   if (reader.moreData()) {
     const transform8x8 = reader.flag();
     if (reader.flag()) {
@@ -276,7 +288,7 @@ export function parseH264Pps(
     initialQp <= 51 &&
     initialQp >= -36 &&
     Math.abs(chromaQpOffset) <= 12;
-  if (!sane || reader.overrun || !reader.atTrailingBits()) return null;
+  if (!sane || (!known && (reader.overrun || !reader.atTrailingBits()))) return null;
   return {
     id,
     spsId,

@@ -141,7 +141,7 @@ class H264Codec implements SampleCodec {
   get maxSampleBytes(): number {
     const sps = this.anySps;
     const mbs = sps ? sps.widthInMbs * sps.heightInMbs : 36864;
-    return Math.max(1 << 20, mbs * 800);
+    return Math.max(1 << 20, mbs * (sps && sps.bitDepth > 8 ? 1600 : 800));
   }
 
   measure(bytes: Uint8Array, at: number, end: number, atEnd = false): number {
@@ -357,11 +357,11 @@ class H264Codec implements SampleCodec {
   private takeSet(unit: Uint8Array): void {
     const type = (unit[0] ?? 0) & 31;
     if (type === nal.sps) {
-      const sps = parseH264Sps(unit);
+      const sps = parseH264Sps(unit, true);
       if (sps) this.pendingSps.set(sps.id, sps);
       if (sps) this.pendingUnits.push(unit);
     } else if (type === nal.pps) {
-      const pps = parseH264Pps(unit, (id) => this.sets.sps(id)?.chromaFormat ?? 1);
+      const pps = parseH264Pps(unit, (id) => this.sets.sps(id)?.chromaFormat ?? 1, true);
       if (pps) this.pendingPps.set(pps.id, pps);
       if (pps) this.pendingUnits.push(unit);
     }
@@ -391,8 +391,8 @@ const blank: Partial<SampleFacts> = {
 /** Units of the same set share a key: a later one replaces an earlier one. */
 function setKey(unit: Uint8Array): string {
   const type = (unit[0] ?? 0) & 31;
-  if (type === nal.sps) return `s${parseH264Sps(unit)?.id}`;
-  return `p${parseH264Pps(unit)?.id}`;
+  if (type === nal.sps) return `s${parseH264Sps(unit, true)?.id}`;
+  return `p${parseH264Pps(unit, () => 1, true)?.id}`;
 }
 
 // Filler is bytes of 0xFF and the trailing bits; its ends are looked at, so that time stays constant.

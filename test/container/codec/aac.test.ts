@@ -8,6 +8,7 @@ import {
 } from '../../../src/container/codec/aac-tables.ts';
 import {
   type AudioConfig,
+  buildAdts,
   buildAudioConfig,
   parseAudioConfig,
   parseElementaryStream,
@@ -75,6 +76,15 @@ describe('given AAC frames', () => {
       if (bytes && framesOf(bytes).length > 5) expectMeasured(bytes);
     },
   );
+
+  test('an ADTS stream is made of frames as it was taken apart', () => {
+    const bytes = seed('aac.aac');
+    const frames = framesOf(bytes);
+    const raw = frames.map(({ offset, length }) => bytes.subarray(offset, offset + length));
+    const built = buildAdts(frames[0]?.config ?? never(), raw) ?? never();
+    expect(framesOf(built).map(({ length }) => length)).toEqual(raw.map((frame) => frame.length));
+    expect(buildAdts({ ...(frames[0]?.config ?? never()), rate: 44000 }, raw)).toBeNull();
+  });
 
   test('a frame that is cut anywhere asks for more', () => {
     const bytes = seed('aac.aac');

@@ -251,6 +251,15 @@ describe("given x264's options instead of parameter sets", () => {
   });
 });
 
+describe('given parameter sets that encoders got wrong', () => {
+  test('a set from the configuration is read though its usage information is cut off', () => {
+    const [set = never()] = configOf(seed('h264-aac.mp4')).sps;
+    const cut = set.subarray(0, set.length - 6);
+    expect(parseH264Sps(cut)).toBeNull();
+    expect(parseH264Sps(cut, true)).toMatchObject({ width: 64, height: 48 });
+  });
+});
+
 describe('given parameter sets that mean harm', () => {
   test('whatever the bytes, they are read or refused', () => {
     fc.assert(
