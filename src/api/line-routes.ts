@@ -36,6 +36,18 @@ export interface IdentityView {
   readonly folder: string;
 }
 
+/** A bundle of evidence without its media files. */
+export interface EvidenceBundle {
+  readonly recording: string;
+  readonly files: readonly {
+    readonly name: string;
+    readonly base64: string;
+    readonly executable: boolean;
+  }[];
+  /** To be put beside them: originals and recovered files. */
+  readonly media: readonly string[];
+}
+
 export const lineRoutes = {
   'line.accept': route(
     z.strictObject({
@@ -67,4 +79,5 @@ export const lineRoutes = {
   'audit.trail': route(
     z.strictObject({ ...which, after: some(z.number().int().nonnegative()) }),
   ).answers<AuditTrail>(),
+  'recording.evidence': route(z.strictObject({ recording: word })).answers<EvidenceBundle>(),
 };

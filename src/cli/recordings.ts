@@ -39,11 +39,26 @@ export function defineCommands(program: Command, frame: Frame): void {
     .action((id: string, options: Tags) => tag(frame, id, options));
   const exported = program
     .command('export')
-    .description('Writes the list of recordings as JSON or CSV.')
+    .description('Writes the list of recordings as JSON or CSV, or the evidence of one.')
+    .argument('[recording]', 'with --evidence: its id')
+    .option('--evidence', 'a folder that anybody can check with openssl')
     .option('--format <format>', 'json or csv', 'csv')
     .option('--out <file>', 'where to (standard output)');
   for (const { flags, help } of filterOptions) exported.option(flags, help);
-  exported.action((options: QuickOptions) => exportList(frame, options));
+  exported.action(async (id: string | undefined, options: QuickOptions) => {
+    if (id === undefined && options['evidence'] !== true) return exportList(frame, options);
+    if (id === undefined || options['evidence'] !== true) {
+      throw new RoomtapeError('usage', 'A recording and --evidence go together.', {
+        next: 'roomtape export RECORDING --evidence',
+      });
+    }
+    const { exportEvidence } = await import('./evidence.ts');
+    return exportEvidence(
+      frame,
+      id,
+      typeof options['out'] === 'string' ? options['out'] : undefined,
+    );
+  });
 }
 
 async function show(frame: Frame, ids: readonly string[]): Promise<void> {

@@ -1,7 +1,7 @@
 /**
  * Signed lines: those the others need are made, those that came are read, checked and taken.
  */
-import type { AcceptedLine, IdentityView, lineRoutes } from '../api/line-routes.ts';
+import type { AcceptedLine, EvidenceBundle, IdentityView, lineRoutes } from '../api/line-routes.ts';
 import type { Done, OutgoingLine } from '../api/people-routes.ts';
 import { RoomtapeError } from '../errors.ts';
 import type { GrantTime } from '../session/command.ts';
@@ -34,6 +34,7 @@ import {
 } from '../system/keys.ts';
 import type { Area, DaemonContext } from './area.ts';
 import { auditTrail } from './audit-trail.ts';
+import { evidenceBundle } from './evidence.ts';
 import type { Applied, Sessions } from './sessions.ts';
 
 export interface Lines extends Area<keyof typeof lineRoutes> {
@@ -187,6 +188,15 @@ export function openLines(context: DaemonContext, sessions: Sessions): Lines {
     return { session, topic, told: [...told, ...applied.told], events: applied.events, lines };
   }
 
+  function evidenceOf(text: string): EvidenceBundle {
+    const { catalogue } = context;
+    const found = sessions.proof(text);
+    const listed = catalogue.recordings.byId(found.recording.id);
+    if (!listed) throw new Error(`${found.recording.id} is not in the catalogue`);
+    const now = sessions.now();
+    return evidenceBundle({ ...found, catalogue, identity: identity(), now, listed });
+  }
+
   const view = (): IdentityView => {
     const { key } = identity();
     const name = context.config['name'] || null;
@@ -218,6 +228,7 @@ export function openLines(context: DaemonContext, sessions: Sessions): Lines {
           now: sessions.now(),
           session: session === undefined ? undefined : sessions.find(session).id,
         }),
+      'recording.evidence': ({ recording }) => evidenceOf(recording),
     },
   };
 }

@@ -7,7 +7,6 @@ import type {
   GrantView,
   OutgoingLine,
   PersonView,
-  ProofView,
   peopleRoutes,
   RequestView,
   SessionSummary,
@@ -15,15 +14,13 @@ import type {
 import { RoomtapeError } from '../errors.ts';
 import { board } from '../session/board.ts';
 import { judgedNow, liveRecordings } from '../session/evolve.ts';
-import { findRecording } from '../session/find.ts';
 import { fingerprint } from '../session/fingerprint.ts';
 import type { Instant } from '../session/ids.ts';
 import { peopleInOrder } from '../session/people.ts';
 import { openRequests, spokenScope } from '../session/permission.ts';
 import { delegationOf, permittedRooms } from '../session/permits.ts';
 import { parsePreAssignment } from '../session/pre-assignment.ts';
-import { isRefusal } from '../session/refusal.ts';
-import { assignmentOf, type Grant, type Recording, type SessionState } from '../session/state.ts';
+import { assignmentOf, type Grant, type SessionState } from '../session/state.ts';
 import { rowOf, rowsOf } from '../session/table.ts';
 import type { Area, DaemonContext } from './area.ts';
 import { peopleStatus } from './people-status.ts';
@@ -89,7 +86,11 @@ export function openPeople(
       'session.grants': ({ session }) => grantsOf(sessions.find(session), sessions.now()),
       'session.requests': ({ session, all = false }) =>
         requestsOf(session === undefined ? sessions.open() : [sessions.find(session)], all),
-      'session.proof': ({ recording }) => proofOf(sessions, recording),
+      'session.proof': ({ recording: text }) => {
+        const { recording, steps } = sessions.proof(text);
+        const { id, state, permission } = recording;
+        return { recording: id, state, permission, steps };
+      },
     },
     status: () => peopleStatus(sessions.open(), sessions.now()),
     start: () => sessions.load(),
@@ -186,53 +187,4 @@ function requestsOf(states: readonly SessionState[], all: boolean): RequestView[
       }),
     ),
   );
-}
-
-function proofOf(sessions: Sessions, text: string): ProofView {
-  for (const state of sessions.all()) {
-    const recording = findRecording(state, text);
-    if (isRefusal(recording)) continue;
-    const { id, permission } = recording;
-    return {
-      recording: id,
-      state: recording.state,
-      permission,
-      steps: proofSteps(state, recording),
-    };
-  }
-  throw new RoomtapeError('unknown-id', `There is no recording “${text}” in a session.`, {
-    next: 'roomtape list',
-  });
-}
-
-function proofSteps(state: SessionState, { permission, participant }: Recording): string[] {
-  const name = (id: string) => rowOf(state.participants, id)?.name ?? 'somebody';
-  const key = state.hostKey === undefined ? 'no key' : fingerprint(state.hostKey);
-  const host = `host ${name(state.host)}, key ${key}`;
-  const time = (at: number) => new Date(at).toISOString();
-  const delegated = (cohost: string) => {
-    const delegation = rowOf(state.cohosts, cohost);
-    return delegation ? [`co-host ${name(cohost)} by delegation ${delegation.id}`] : [];
-  };
-  switch (permission.kind) {
-    case 'host':
-      return [`recorded by the host`, host];
-    case 'co-host':
-      return [...delegated(participant), host];
-    case 'grant': {
-      const grant = rowOf(state.grants, permission.grant);
-      if (!grant) return [`grant ${permission.grant}`, host];
-      const signed = grant.line === undefined ? '' : ', signed';
-      const span = `from ${time(grant.from)} until ${time(grant.until)}`;
-      const via = grant.via === undefined ? [] : delegated(grant.by);
-      return [`grant ${grant.id} ${span}, by ${name(grant.by)}${signed}`, ...via, host];
-    }
-    case 'unpermitted':
-      return [`recorded without permission (${permission.reason})`];
-    case 'approved':
-      return [
-        `recorded without permission, approved by ${name(permission.by)} at ${time(permission.at)}`,
-        host,
-      ];
-  }
 }

@@ -22,6 +22,7 @@ import {
   type RecordingId,
   type SessionId,
 } from '../session/ids.ts';
+import { proofSteps } from '../session/proof.ts';
 import { isRefusal, type Refusal } from '../session/refusal.ts';
 import { spokenEvent } from '../session/spoken-event.ts';
 import { folded, type Recording, type SessionState } from '../session/state.ts';
@@ -182,12 +183,31 @@ export class Sessions {
     );
   }
 
+  /** A recording by its whole id, of an open or a closed session. */
   recording(id: string): { state: SessionState; recording: Recording } | undefined {
     for (const state of this.#states.values()) {
       const recording = rowOf(state.recordings, id);
       if (recording) return { state, recording };
     }
-    return undefined;
+    const session = this.#context.catalogue.recordings.byId(id)?.session?.id;
+    const state = session === undefined ? undefined : this.byId(session);
+    const recording = state && rowOf(state.recordings, id);
+    return recording ? { state, recording } : undefined;
+  }
+
+  /** A recording by the beginning of its id, and how it came to be permitted. */
+  proof(text: string): { state: SessionState; recording: Recording; steps: readonly string[] } {
+    const whole = text.startsWith('rec_') ? text : `rec_${text}`;
+    const ids = this.#context.catalogue.recordings.idsStartingWith(whole.trim().toLowerCase());
+    const [id] = ids;
+    const found = id === undefined || ids.length > 1 ? undefined : this.recording(id);
+    if (found) return { ...found, steps: proofSteps(found.state, found.recording) };
+    const problem = ids.length > 1 ? `“${text}” may mean ${ids.length} recordings.` : undefined;
+    throw new RoomtapeError(
+      problem ? 'ambiguous-id' : 'unknown-id',
+      problem ?? `There is no recording “${text}” in a session.`,
+      { next: 'roomtape list' },
+    );
   }
 
   /** Carries a command out, or throws the refusal as the obstacle it is. */
