@@ -55,10 +55,30 @@ export interface RepairContext {
   readonly references: readonly ReferenceProfile[];
   readonly trialDecode?: TrialDecode;
   readonly progress?: Progress;
+  /** A scan of the same file that was made while it grew: the plan goes on from there. */
+  readonly saved?: SavedScan;
   /** Index in front of the media instead of behind it; costs a full copy. */
   readonly faststart?: boolean;
   /** Extract from Zoom's raw recordings, whose layout is not verified: only when asked for. */
   readonly experimentalZoom?: boolean;
+}
+
+/** How far a scan beside a growing file has come: to be stored, and handed back with `saved`. */
+export interface SavedScan {
+  /** A few kilobytes of JSON. */
+  readonly state: string;
+  /** At most 24 bytes a sample. Only ever grows at its end, so what is new can be appended. */
+  readonly samples: Uint8Array;
+}
+
+/** Reads a file while it grows, so that its repair is known the moment its recorder dies. */
+export interface FileFollower {
+  /** Bytes of the file that are read. */
+  readonly position: number;
+  /** Reads what was added since. Cheap when nothing was; never throws, except `Cancelled`. */
+  advance(source: ByteSource, progress?: Progress): void;
+  /** What is needed to go on later, or to plan the repair (`RepairContext.saved`). */
+  save(): SavedScan;
 }
 
 export interface ContainerFormat {
@@ -76,6 +96,11 @@ export interface ContainerFormat {
   diagnose(source: ByteSource, context?: DiagnoseContext): Diagnosis;
   /** Plans the repair. Never throws, whatever the bytes, except `Cancelled`. */
   planRepair(source: ByteSource, context: RepairContext): RepairOutcome;
+  /**
+   * Follows a file that grows and whose index comes last; null for files that need no following, or
+   * while there is too little of it to know its codecs by.
+   */
+  follow?(source: ByteSource, context: RepairContext): FileFollower | null;
   /** Takes a profile from a whole file; null when the format needs none or the file is not whole. */
   profile?(source: ByteSource, path: string): ReferenceProfile | null;
 }

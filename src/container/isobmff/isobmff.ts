@@ -6,24 +6,26 @@ import type { Diagnosis } from '../diagnosis.ts';
 import type {
   ContainerFormat,
   DiagnoseContext,
+  FileFollower,
   ReferenceProfile,
   RepairContext,
 } from '../format.ts';
 import type { RepairOutcome } from '../repair-plan.ts';
 import { isFileBox, readAhead } from './boxes.ts';
 import { fourcc, u32 } from './fields.ts';
-import { readIndex } from './file-index.ts';
+import { outline, readIndex } from './file-index.ts';
 import { containerOf, fileState, limited, zeroTailFrom } from './file-state.ts';
 import { modelOf } from './media-model.ts';
 import { profileOf } from './profile.ts';
 import { noRepair, planFor, rescueByIndex } from './repair.ts';
-import { rescueByContent } from './rescue-by-content.ts';
+import { followGrowing, rescueByContent } from './rescue-by-content.ts';
 
 export const isobmff: ContainerFormat = {
   containers: ['mp4', 'mov', 'm4a'],
   recognise,
   diagnose,
   planRepair,
+  follow,
   profile,
 };
 
@@ -41,29 +43,33 @@ function diagnose(source: ByteSource, _context: DiagnoseContext = {}): Diagnosis
 }
 
 function planRepair(source: ByteSource, context: RepairContext): RepairOutcome {
-  const { outline, diagnosis } = fileState(source);
+  const { outline: found, diagnosis } = fileState(source);
   const first = diagnosis.damage[0]?.detail ?? '';
   if (diagnosis.verdict === 'whole') return noRepair('whole', 'The file is whole.');
   if (diagnosis.verdict === 'empty') return noRepair('empty', first);
   if (diagnosis.verdict === 'beyond-repair') return noRepair('all-zeros', first);
-  const container = containerOf(source, outline);
+  const container = containerOf(source, found);
   const faststart = context.faststart ?? false;
-  const end = zeroTailFrom(source, outline.movie);
-  const index = readIndex(limited(source, end), outline, context.progress);
+  const end = zeroTailFrom(source, found.movie);
+  const index = readIndex(limited(source, end), found, context.progress);
   if (index) {
-    const rescued = rescueByIndex(limited(source, end), outline, index, context);
+    const rescued = rescueByIndex(limited(source, end), found, index, context);
     if (rescued.tracks.length > 0) return planFor(source, rescued, container, faststart);
-    const hasMedia = outline.media.length > 0;
+    const hasMedia = found.media.length > 0;
     if (!hasMedia) return noRepair('empty', 'The file has an index and no media.');
   }
-  const rescued = rescueByContent(limited(source, end), outline, context);
+  const rescued = rescueByContent(limited(source, end), found, context);
   return 'kind' in rescued ? rescued : planFor(source, rescued, container, faststart);
 }
 
+function follow(source: ByteSource, context: RepairContext): FileFollower | null {
+  return followGrowing(source, outline(source), context);
+}
+
 function profile(source: ByteSource, path: string): ReferenceProfile | null {
-  const { outline, diagnosis } = fileState(source);
-  if (diagnosis.verdict !== 'whole' || outline.movie?.encrypted) return null;
-  const index = readIndex(source, outline);
+  const { outline: found, diagnosis } = fileState(source);
+  if (diagnosis.verdict !== 'whole' || found.movie?.encrypted) return null;
+  const index = readIndex(source, found);
   if (!index || index.tracks.every(({ samples }) => samples.count === 0)) return null;
   return profileOf(modelOf(index), diagnosis.container, path);
 }

@@ -17,10 +17,15 @@ export function profileOf(
     container,
     signature: signatureOf(model),
     path,
-    body: JSON.stringify({ version, ...model }, (_, value: unknown) =>
-      value instanceof Uint8Array ? { hex: toHex(value) } : value,
-    ),
+    body: writeModel(model),
   };
+}
+
+/** A model as JSON. */
+export function writeModel(model: MediaModel): string {
+  return JSON.stringify({ version, ...model }, (_, value: unknown) =>
+    value instanceof Uint8Array ? { hex: toHex(value) } : value,
+  );
 }
 
 /** Equal for files whose models can serve each other: codecs, dimensions, rates, order of tracks. */
@@ -36,9 +41,14 @@ function signatureOf(model: MediaModel): string {
 
 /** Reads a profile back; null when it is of another version or no profile at all. */
 export function modelFrom(profile: ReferenceProfile): MediaModel | null {
+  return readModel(profile.body);
+}
+
+/** Reads what {@link writeModel} wrote; null when it is nothing of the kind. */
+export function readModel(json: string): MediaModel | null {
   let parsed: unknown;
   try {
-    parsed = JSON.parse(profile.body, (_, value: unknown) => fromHex(value) ?? value);
+    parsed = JSON.parse(json, (_, value: unknown) => fromHex(value) ?? value);
   } catch {
     return null;
   }

@@ -3,10 +3,11 @@
  * reference.
  */
 import type { ByteSource } from '../bytes.ts';
-import type { ReferenceProfile, RepairContext, TrialDecode } from '../format.ts';
+import type { FileFollower, ReferenceProfile, RepairContext, TrialDecode } from '../format.ts';
 import type { NoRepair } from '../repair-plan.ts';
 import type { FileOutline } from './file-index.ts';
 import type { Hole } from './found-samples.ts';
+import { followOn, followWith, type ResumedScan, resume } from './growing-file.ts';
 import { type Candidate, guessModel } from './guessed-models.ts';
 import type { MediaModel } from './media-model.ts';
 import { modelFrom } from './profile.ts';
@@ -25,6 +26,10 @@ export function rescueByContent(
   context: RepairContext,
 ): RescuedMedia | NoRepair {
   const from = found.media[0]?.from ?? found.stop;
+  const resumed = context.saved ? resume(context.saved) : null;
+  if (resumed && resumed.scanner.position <= source.size && resumed.scanner.position >= from) {
+    return finishScan(source, from, resumed, context, []);
+  }
   const ranked = rankCandidates(source, from, referenceCandidates(context.references));
   const refused: string[] = [];
   for (const candidate of ranked.slice(0, 4)) {
@@ -39,6 +44,23 @@ export function rescueByContent(
   if (first && !guess?.isCertain) return scanWith(source, from, first, context, refused);
   if (guess) return scanWith(source, from, guess, context, refused);
   return nothingFits(context.references.length);
+}
+
+// Less than this of a file's media does not show which reference fits.
+const leastToFollow = 64 * 1024;
+
+/** Follows a growing file with the reference that explains its head; null while none does. */
+export function followGrowing(
+  source: ByteSource,
+  found: FileOutline,
+  context: RepairContext,
+): FileFollower | null {
+  const resumed = context.saved ? followOn(context.saved) : null;
+  if (resumed) return resumed;
+  const from = found.media[0]?.from;
+  if (from === undefined || found.movie || source.size - from < leastToFollow) return null;
+  const [best] = rankCandidates(source, from, referenceCandidates(context.references));
+  return best ? followWith(best, from) : null;
 }
 
 const askForReference =
@@ -108,15 +130,26 @@ function fitOf(source: ByteSource, from: number, model: MediaModel): number {
 }
 
 /** Scans the whole file with one model. */
-export function scanWith(
+function scanWith(
   source: ByteSource,
   from: number,
   candidate: Candidate,
   context: RepairContext,
   refused: readonly string[],
 ): RescuedMedia | NoRepair {
+  const scanner = new SampleScanner(candidate.model, from);
+  return finishScan(source, from, { candidate, scanner }, context, refused);
+}
+
+/** Scans to the end, gives every sample its time, and says what was found. */
+function finishScan(
+  source: ByteSource,
+  from: number,
+  { candidate, scanner }: ResumedScan,
+  context: RepairContext,
+  refused: readonly string[],
+): RescuedMedia | NoRepair {
   const { model, origin } = candidate;
-  const scanner = new SampleScanner(model, from);
   scanner.scan(source, source.size, true, context.progress);
   const { samples, lanes } = scanner;
   if (samples.count === 0) {

@@ -8,7 +8,7 @@
  */
 import { type ByteSource, Cancelled, type Progress } from '../bytes.ts';
 import { type CodecState, needsMore, notASample } from '../codec/codec.ts';
-import { FoundSamples, foundFlags } from './found-samples.ts';
+import { FoundSamples, foundFlags, type Hole } from './found-samples.ts';
 import { type Lane, lanesOf } from './lanes.ts';
 import type { MediaModel } from './media-model.ts';
 import { findNextSample, zeroRun } from './resync.ts';
@@ -23,6 +23,7 @@ export interface ScanState {
   readonly holeFrom: number;
   readonly searchedTo: number;
   readonly realignFrom: number;
+  readonly holes: readonly Hole[];
   readonly lanes: readonly {
     readonly codec: CodecState;
     readonly clocks: ClockState;
@@ -111,6 +112,7 @@ export class SampleScanner {
       holeFrom: this.#holeFrom,
       searchedTo: this.#searchedTo,
       realignFrom: this.#realignFrom,
+      holes: [...this.samples.holes],
       lanes: this.#lanes.map((lane) => ({
         codec: lane.codec.state(),
         clocks: lane.clocks.state(),
@@ -133,6 +135,7 @@ export class SampleScanner {
     if (!fits) return false;
     this.samples.clear();
     this.samples.deserialise(samples.subarray(0, state.samples * 18));
+    for (const hole of state.holes) this.samples.addHole(hole);
     this.position = state.position;
     this.#holeFrom = state.holeFrom;
     this.#searchedTo = state.searchedTo;
