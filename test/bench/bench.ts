@@ -5,10 +5,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { cpus, loadavg, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { type Benchmark, type Figure, figureLine } from './figures.ts';
+import { recovery } from './recovery.ts';
 import { startUp } from './start-up.ts';
 import { watching } from './watching.ts';
 
-const benchmarks: readonly Benchmark[] = [startUp, watching];
+const benchmarks: readonly Benchmark[] = [startUp, recovery, watching];
 
 const json = process.argv.includes('--json');
 const names = process.argv.slice(2).filter((word) => !word.startsWith('-'));
