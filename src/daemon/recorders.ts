@@ -114,14 +114,12 @@ export function openRecorders(
       if (moment !== 'indexed' || take.recoveredPath === null) return;
       // Told when it happens; `list` and `show` keep it, so it does not stand in the status.
       const key = `recovered:${take.id}`;
-      warnings.raise(key, {
-        kind: 'recovered',
-        level: 'warning',
-        text: `${take.path} was interrupted; what could be saved is in ${take.recoveredPath}.`,
-        next: `roomtape show ${take.id}`,
-        body: { take: take.id, path: take.path, recoveredPath: take.recoveredPath },
-      });
+      const text = `${take.path} was interrupted; what could be saved is in ${take.recoveredPath}.`;
+      const next = `roomtape show ${take.id}`;
+      const body = { take: take.id, path: take.path, recoveredPath: take.recoveredPath };
+      warnings.raise(key, { kind: 'recovered', level: 'warning', text, next, body });
       warnings.clear(key);
+      warnings.amend(take.path, text, next);
     },
     handlers: {
       'recorder.addObs': async ({ name, url, password, configFolder }) => {

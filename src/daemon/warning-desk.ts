@@ -43,6 +43,13 @@ export class WarningDesk {
     this.#standing.set(key, warning);
   }
 
+  /** Gives new words to every standing warning about a file. */
+  amend(path: string, text: string, next: string): void {
+    for (const [key, warning] of this.#standing) {
+      if (warning.body?.['path'] === path) this.#standing.set(key, { ...warning, text, next });
+    }
+  }
+
   /** Takes a warning back: its reason is gone. */
   clear(key: string): void {
     this.#standing.delete(key);

@@ -1,0 +1,189 @@
+/**
+ * The evening of a participant with OBS, as they would live it: the built command on two machines
+ * (the host's and Ada's), signed lines between them, and a real OBS Studio that dies.
+ *
+ * With ROOMTAPE_TRANSCRIPT=FILE what Ada's terminal showed is written there, for the README.
+ */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as moment } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import {
+  configFolder,
+  freePort,
+  hasObs,
+  obsPassword,
+  played,
+  type RunningDisplay,
+  type RunningObs,
+  startDisplay,
+  startObs,
+  writeObsConfig,
+} from '../capture/obs-studio.ts';
+import { Machine, type Ran } from './roomtape-command.ts';
+
+interface Listed {
+  readonly room: { readonly number: number } | null;
+  readonly state: string;
+  readonly takes: readonly {
+    readonly path: string;
+    readonly verdict: string;
+    readonly recoveredPath: string | null;
+  }[];
+}
+
+describe.runIf(hasObs)('given a participant with OBS', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'roomtape-evening-'));
+  const home = join(folder, 'ada');
+  const transcript: string[] = [];
+  let display: RunningDisplay;
+  let port = 0;
+  let studio: RunningObs;
+  let host: Machine;
+  let ada: Machine;
+
+  const start = () => startObs({ home, display: display.display, port });
+
+  beforeAll(async () => {
+    display = await startDisplay();
+    port = await freePort();
+    // OBS as many people have it: MP4, which does not survive a crash.
+    writeObsConfig({ home, port, format: 'mp4' });
+    studio = start();
+    host = new Machine();
+    ada = new Machine({ HOME: home });
+    await host.run('session', 'create', 'Workshop', '--rooms', '2');
+    await host.run('participant', 'add', 'Ada');
+    await host.run('room', 'open');
+  });
+
+  afterAll(async () => {
+    await studio.killWithMuxer();
+    await Promise.all([host.end(), ada.end()]);
+    display.stop();
+    rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+    const to = process.env['ROOMTAPE_TRANSCRIPT'];
+    if (to) writeFileSync(to, transcript.join('\n').replaceAll(home, '/home/ada'));
+  });
+
+  /** What Ada types, and what her terminal answers. */
+  async function types(...words: string[]): Promise<Ran> {
+    const ran = await ada.run(...words);
+    const shown = words.map((word) => (word.startsWith('rt1.') ? `${word.slice(0, 24)}…` : word));
+    const quoted = shown.map((word) => (/\s/.test(word) ? `'${word}'` : word));
+    transcript.push(`$ roomtape ${quoted.join(' ')}`, `${ran.out}${ran.err}`);
+    return ran;
+  }
+
+  /** The signed line that a command of the host's prints. */
+  async function lineOf(...words: string[]): Promise<string> {
+    const { out, err } = await host.run(...words);
+    const [line] = /rt1\.[\w.-]+/.exec(out) ?? [];
+    if (!line) throw new Error(`no line: ${out}${err}`);
+    return line;
+  }
+
+  async function until<T>(look: () => Promise<T | undefined | false>): Promise<T> {
+    for (;;) {
+      const found = await look();
+      if (found) return found;
+      await moment(150);
+    }
+  }
+
+  const recorderState = async () =>
+    (await ada.json<{ state: string }>('recorder', 'list'))[0]?.state;
+  const listed = () => ada.json<Listed>('list');
+
+  test('when she sets up, OBS is found by itself and preflight mends its container', async () => {
+    const joined = await types('join', await lineOf('session', 'invite'), '--name', 'Ada');
+    expect(joined.out).toContain('Joined');
+    const config = configFolder(home);
+    // OBS takes a moment to open its WebSocket server; it is found when it does.
+    const added = await types('recorder', 'add', 'obs', '--config', config);
+    expect(added.code).toBe(0);
+    await until(async () => (await recorderState()) === 'idle');
+    const before = await types('preflight', '--room', '1');
+    expect(before.code).toBe(4);
+    await types('accept', await lineOf('grant', 'Ada', '--room', '1', '--for', '2h'));
+    const warned = await types('preflight', '--room', '1');
+    expect(warned.code).toBe(1);
+    expect(warned.out).toContain('OBS records MP4');
+    const mended = await types('preflight', '--room', '1', '--fix');
+    expect(mended.out).toContain('Matroska');
+    expect(mended.code).toBe(0);
+  });
+
+  test('when she records, pauses, resumes and stops, OBS does it and the file is listed whole', async () => {
+    const refused = await types('record', '--room', '2');
+    expect(refused.code).toBe(4);
+    expect(refused.err).toContain('roomtape request --room 2');
+    expect(await recorderState()).toBe('idle');
+    expect((await types('record', '--room', '1')).code).toBe(0);
+    expect(await recorderState()).toBe('recording');
+    expect((await types('status')).out).toContain('recording');
+    await moment(700);
+    expect((await types('pause')).code).toBe(0);
+    expect(await recorderState()).toBe('paused');
+    expect((await types('resume')).code).toBe(0);
+    await moment(700);
+    expect((await types('stop')).code).toBe(0);
+    const [recording] = await until(async () => {
+      const rows = await listed();
+      return rows[0]?.takes[0]?.verdict === 'whole' && rows;
+    });
+    expect(recording).toMatchObject({ room: { number: 1 }, state: 'stopped' });
+    expect(recording?.takes[0]?.path).toMatch(/\.mkv$/);
+  });
+
+  test('when the host withdraws the permission, OBS is stopped and nothing is lost', async () => {
+    expect((await types('record')).code).toBe(0);
+    await moment(500);
+    await types('accept', await lineOf('revoke', 'Ada'));
+    await until(async () => (await recorderState()) !== 'recording');
+    const again = await types('record');
+    expect(again.code).toBe(4);
+    const rows = await until(async () => {
+      const all = await listed();
+      return all.length === 2 && all.every((one) => one.takes[0]?.verdict === 'whole') && all;
+    });
+    expect(rows.map(({ state }) => state)).toEqual(['stopped', 'stopped']);
+  });
+
+  test('when OBS and its muxer die, the file is repaired and named, and she goes on', async () => {
+    await types('accept', await lineOf('grant', 'Ada', '--room', '1', '--for', '2h'));
+    expect((await types('record')).code).toBe(0);
+    await moment(2_500);
+    await studio.killWithMuxer();
+    const rescued = await until(async () => {
+      const all = await listed();
+      return all.find((one) => one.takes.some((take) => take.recoveredPath !== null));
+    });
+    expect(rescued.state).toBe('interrupted');
+    const copy = rescued.takes[0]?.recoveredPath ?? '';
+    expect(played(copy).errors).toBe('');
+    expect(played(copy).seconds).toBeGreaterThan(0.5);
+    const status = await types('status');
+    expect(status.out).toContain(`what could be saved is in ${copy}`);
+
+    studio = start();
+    await until(async () => (await recorderState()) === 'idle');
+    expect((await types('record', '--continue')).code).toBe(0);
+    await moment(700);
+    expect((await types('stop')).code).toBe(0);
+    const whole = await until(async () => {
+      const all = await listed();
+      const same = all.find((one) => one.takes.some((take) => take.recoveredPath !== null));
+      return same?.takes.length === 2 && same.takes[1]?.verdict === 'whole' && same;
+    });
+    expect(whole.state).toBe('stopped');
+    await types('list');
+  });
+
+  test('the password of OBS is in no log and no listing', async () => {
+    const log = readFileSync(join(ada.home, 'logs', 'daemon.log'), 'utf8');
+    expect(log).not.toContain(obsPassword);
+    expect((await ada.run('recorder', 'list', '--json')).out).not.toContain(obsPassword);
+  });
+});
