@@ -11,13 +11,14 @@ import {
   parseH264Sps,
 } from '../../../src/container/codec/h264-parameter-sets.ts';
 import { emptySlice, type H264Slice } from '../../../src/container/codec/h264-slice.ts';
-import { annexB, buildAvcConfig } from '../../../src/container/codec/h264-writer.ts';
+import { annexB, buildAvcConfig, buildH264Sets } from '../../../src/container/codec/h264-writer.ts';
 import { escapePayload, rawPayload } from '../../../src/container/codec/nal.ts';
 import { parseSampleEntry } from '../../../src/container/codec/sample-entry.ts';
 import {
   candidateParameterSets,
   findX264Options,
   parseX264Options,
+  x264Recipe,
 } from '../../../src/container/codec/x264.ts';
 import { decodedFrames, makeMedia, seed, tracksOf } from './whole-files.ts';
 
@@ -187,6 +188,66 @@ describe('given a stream with its parameter sets in band', () => {
   test('a configuration is built as it is read', () => {
     const built = buildAvcConfig(config.sps, config.pps, 3);
     expect(parseAvcConfig(built)).toEqual({ ...config, lengthBytes: 3 });
+  });
+});
+
+describe('given pictures sent as two fields', () => {
+  const recipe = x264Recipe(parseX264Options('options: cabac=1 ref=1 bframes=1') ?? never(), {
+    width: 64,
+    height: 64,
+    chromaFormat: 1,
+    bitDepth: 8,
+  });
+  const sets = buildH264Sets({ ...recipe, framesOnly: false, adaptiveFrameField: false });
+  const delimiter = [0, 0, 0, 2, 9, 0xf0];
+
+  function field(options: { bottom: boolean; idr?: boolean; frameNum: number; order: number }) {
+    const { bottom, idr = false, frameNum, order } = options;
+    const out = new BitWriter()
+      .ue(0)
+      .ue(idr ? 7 : 5)
+      .ue(0)
+      .bits(frameNum, recipe.frameNumBits);
+    out.flag(true).flag(bottom);
+    if (idr) out.ue(0);
+    out.bits(order, recipe.orderLsbBits);
+    if (idr) out.bits(0, 2);
+    else out.bits(0, 3).ue(0); // references as usual, no operations, first initialisation
+    out.se(0).ue(0).se(0).se(0);
+    for (let n = 0; n < 40; n++) out.bits(0x5a + n, 8);
+    const payload = escapePayload(out.finish());
+    return [0, 0, 0, payload.length + 1, idr ? 0x65 : 0x41, ...payload];
+  }
+
+  const frames = [0, 1, 2, 3].map((n) => [
+    field({ bottom: false, idr: n === 0, frameNum: n, order: 2 * n }),
+    field({ bottom: true, frameNum: n, order: 2 * n + 1 }),
+  ]);
+
+  test.each([
+    ['next to each other', []],
+    ['with a delimiter before each', delimiter],
+  ])('%s, both are one sample', (_name, between) => {
+    const samples = frames.map((pair) => pair.flatMap((one) => [...between, ...one]));
+    const stream = Uint8Array.from(samples.flat());
+    const codec = h264Codec(4, [sets.sps], [sets.pps]);
+    let at = 0;
+    samples.forEach((sample, n) => {
+      expect(codec.measure(stream, at, stream.length, true)).toBe(sample.length);
+      expect(codec.last.fields).toBe(2);
+      codec.accept();
+      expect([codec.last.epoch, codec.last.order]).toEqual([1, 2 * n]);
+      at += sample.length;
+    });
+  });
+
+  test('a field without its partner is a sample alone', () => {
+    const [first = [], second = []] = frames;
+    const alone = first[0] ?? [];
+    const stream = Uint8Array.from([...alone, ...second.flat()]);
+    const codec = h264Codec(4, [sets.sps], [sets.pps]);
+    expect(codec.measure(stream, 0, stream.length, true)).toBe(alone.length);
+    expect(codec.last.fields).toBe(1);
   });
 });
 
