@@ -10,7 +10,7 @@ export const shortestZeroTail = 512;
 /** What a file system leaves unwritten begins at a multiple of this. */
 const sector = 512;
 /** Written bytes may end in so many zeros of their own before the first unwritten sector. */
-const ownZeros = 8;
+const ownZeros = 2;
 
 const step = 1024 * 1024;
 

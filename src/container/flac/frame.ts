@@ -22,6 +22,12 @@ export interface FrameStart {
 /** The longest frame this reader waits for: eight channels of 65,535 samples of 32 bits. */
 export const longestFrame = 2 ** 22;
 
+const longestHeader = 16;
+
+function isSync(window: Window, at: number): boolean {
+  return (window.u16(at) & 0xfffe) === 0xfff8;
+}
+
 /** Reads the frame header at `at`, CRC-8 checked; null when there is none. */
 export function frameStart(window: Window, at: number): FrameStart | null {
   const bytes = window.bytes(at, 16);
@@ -76,6 +82,9 @@ export function frameEnd(window: Window, frame: FrameStart, end: number, slack: 
         if (view[i] === 0xff) {
           const next = frameStart(window, here);
           if (next && follows(frame, next)) return here;
+          // A header that is itself cut off cannot be checked: the frame's own checksum has to do.
+          const isTorn = end - here < longestHeader && (here + 1 >= end || isSync(window, here));
+          if (!next && isTorn) return here;
         }
       }
       crc = ((crc << 8) ^ (crc16Table[(crc >> 8) ^ (view[i] ?? 0)] ?? 0)) & 0xffff;

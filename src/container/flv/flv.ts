@@ -290,7 +290,9 @@ function plan(source: ByteSource, found: Survey, diagnosis: Diagnosis): RepairOu
 function metadataTag(found: Survey, body: KeptRanges, before: number, size: number): Uint8Array {
   const place = body.placer();
   const keyFrames = found.keyFrames;
-  const seconds = Math.max(0, ...[...found.clocks.values()].map((clock) => clock.end)) / 1000;
+  // A single frame lasts, too: a duration of 0 means that it was never written.
+  const ends = [...found.clocks.values()].map((clock) => clock.end);
+  const seconds = Math.max(1, ...ends) / 1000;
   const times: AmfValue[] = keyFrames.map((frame) => frame.time / 1000);
   const positions: AmfValue[] = keyFrames.map((frame) => before + place(frame.at));
   const values: AmfObject = new Map(found.metadata?.values ?? []);

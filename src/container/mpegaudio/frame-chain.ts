@@ -115,7 +115,7 @@ function chains(
     // A file may end behind its only frame, but a frame that is cut off proves little.
     if (at === window.end) return count > 0;
     const frame = read(window, at);
-    if (!frame) return window.end - at < 8 && count > 1;
+    if (!frame) return window.end - at < 8 && count > 0;
     if (likeness >= 0 && frame.likeness !== likeness) return false;
     likeness = frame.likeness;
     at += frame.length;

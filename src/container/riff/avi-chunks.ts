@@ -94,7 +94,9 @@ export function walkChunks(window: Window, head: AviHead, damage: DamageList): C
       at = Math.min(step, window.end);
       continue;
     }
-    const next = findChain(window, at + 1, head);
+    // An index names the chunks: what is left of a torn one looks like chunks.
+    const isIndex = chunk !== null && /^(idx1|ix\d\d)$/.test(chunk.id);
+    const next = isIndex ? -1 : findChain(window, at + 1, head);
     if (next < 0) {
       if (window.end - at > 1) reportTorn(damage, 'The chunk', at, window.end);
       lost += window.end - at;
@@ -146,7 +148,7 @@ function findChain(window: Window, from: number, head: AviHead): number {
 function chains(window: Window, from: number, head: AviHead): boolean {
   let at = from;
   for (let count = 0; count < chainLength; count += 1) {
-    if (at >= window.end) return count > 0;
+    if (at >= window.end) return count > 1;
     const chunk = chunkAt(window, at);
     if (!chunk) return window.end - at < 8 && count > 1;
     const next = streamOf(chunk, head) >= 0 ? chunkEnd(chunk) : stepOver(window, chunk);

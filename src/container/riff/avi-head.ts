@@ -48,7 +48,11 @@ export function readAviHead(window: Window): AviHead | null {
   let at = 12;
   for (let count = 0; count < 1000 && at < longestHead; count += 1) {
     const chunk = chunkAt(window, at);
-    if (!chunk) return null;
+    if (!chunk || (chunk.id !== 'LIST' && chunk.body + chunk.size > window.end)) {
+      // A hole behind the headers: the chunks of pictures and sound are found without their list.
+      const movi = { id: 'LIST', at, body: at, size: 0 };
+      return main && streams.length > 0 ? { main, frames: 0, streams, extras, movi, writer } : null;
+    }
     const type = chunk.id === 'LIST' ? window.ascii(chunk.body, 4) : '';
     if (type === 'movi') {
       if (!main) return null;
