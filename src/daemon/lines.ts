@@ -32,6 +32,7 @@ import {
   openIdentity,
   rotateIdentity,
 } from '../system/keys.ts';
+import { ownName } from '../system/own-name.ts';
 import type { Area, DaemonContext } from './area.ts';
 import { auditTrail } from './audit-trail.ts';
 import { evidenceBundle } from './evidence.ts';
@@ -124,7 +125,7 @@ export function openLines(context: DaemonContext, sessions: Sessions): Lines {
     const { kind, session } = line.line;
     const own = {
       key: identity().key,
-      name: name ?? (context.config['name'] || undefined),
+      name: name ?? ownName(context.config),
       trustNewKey,
     };
     const commands = commandsFor(line, sessions.byId(session), own);

@@ -22,6 +22,7 @@ import { delegationOf, permittedRooms } from '../session/permits.ts';
 import { parsePreAssignment } from '../session/pre-assignment.ts';
 import { assignmentOf, type Grant, type SessionState } from '../session/state.ts';
 import { rowOf, rowsOf } from '../session/table.ts';
+import { ownName } from '../system/own-name.ts';
 import type { Area, DaemonContext } from './area.ts';
 import { peopleStatus } from './people-status.ts';
 import type { Applied, Sessions } from './sessions.ts';
@@ -49,7 +50,7 @@ export function openPeople(
   });
   return {
     handlers: {
-      'session.create': ({ topic, hostName = userName(), rooms, policy }) => {
+      'session.create': ({ topic, hostName = ownName(context.config), rooms, policy }) => {
         const command = {
           type: 'create-session',
           topic,
@@ -96,10 +97,6 @@ export function openPeople(
     start: () => sessions.load(),
     close: () => sessions.close(),
   };
-
-  function userName(): string {
-    return context.config['name'] || 'Host';
-  }
 }
 
 function summaryOf(state: SessionState): SessionSummary {
