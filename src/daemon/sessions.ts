@@ -239,11 +239,28 @@ export class Sessions {
     const before = session === undefined ? undefined : this.byId(session);
     const wanted = before === undefined ? command : this.#withRecorder(before, command);
     const decision = this.#decide(before, wanted, actor);
-    if (isRefusal(decision)) return decision;
+    if (isRefusal(decision)) {
+      if (before) this.#noteRefusal(before, wanted, decision, actor);
+      return decision;
+    }
     const after = evolveAll(before, decision);
     if (!after) throw new Error(`${command.type} made no session`);
     if (decision.length > 0) this.#keep(before, after, decision);
     return { state: after, events: decision, told: this.#tell(before, decision) };
+  }
+
+  /** Who wanted to record without permission is a fact too; it changes no state. */
+  #noteRefusal(
+    { id: session }: SessionState,
+    command: SessionCommand,
+    { code, problem }: Refusal,
+    actor: string | undefined,
+  ): void {
+    if (code !== 'not-permitted' || !isForRecorder(command)) return;
+    const { catalogue } = this.#context;
+    const at = this.now();
+    const body = { v: 1, session, at, type: 'refused', command, actor: actor ?? null, problem };
+    catalogue.transaction(() => catalogue.journal.append([{ at, type: 'refused', session, body }]));
   }
 
   #decide(state: SessionState | undefined, command: SessionCommand, actor: string | undefined) {

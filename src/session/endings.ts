@@ -9,7 +9,7 @@
 import type { Story } from './command.ts';
 import { judgedNow, liveRecordings } from './evolve.ts';
 import type { Instant, ParticipantId, RoomId } from './ids.ts';
-import { type DenialReason, permits, type Verdict } from './permits.ts';
+import { type DenialReason, denialBy, permits } from './permits.ts';
 import { type Refusal, refuse } from './refusal.ts';
 import {
   type EndCause,
@@ -100,13 +100,16 @@ export function endUnpermitted(story: Story, after: SessionState): void {
     if (!recording || !then || !isLive(then)) continue;
     const { participant, room, permission } = then;
     const verdict = permits(after, { participant, room }, now);
+    const lost =
+      permission.kind === 'grant'
+        ? denialBy(after, permission.grant, { participant, room }, now)
+        : undefined;
     if (!verdict.allowed) {
-      const cause = spokenCause(story.state, after, room, endCauses[verdict.reason]);
-      end(story, recording, cause);
-    } else if (permission.kind === 'grant' && !sameGrant(verdict, permission.grant)) {
-      if (!stillHolds(after, permission.grant, now)) {
-        story.add('recording-covered', { recording: id, permission: verdict.permission });
-      }
+      // It ends for what became of its own grant, not of another that it never ran under.
+      const reason = grantReasons.has(verdict.reason) ? (lost ?? verdict).reason : verdict.reason;
+      end(story, recording, spokenCause(story.state, after, room, endCauses[reason]));
+    } else if (lost) {
+      story.add('recording-covered', { recording: id, permission: verdict.permission });
     }
   }
 }
@@ -123,15 +126,14 @@ function spokenCause(
   return again ? 'room-recreated' : cause;
 }
 
-function sameGrant(verdict: Verdict & { allowed: true }, grant: string): boolean {
-  return verdict.permission.kind === 'grant' && verdict.permission.grant === grant;
-}
-
-function stillHolds(state: SessionState, id: string, now: Instant): boolean {
-  const grant = rowOf(state.grants, id);
-  if (!grant || grant.revokedAt !== undefined || grant.expiredAt !== undefined) return false;
-  return now < grant.until;
-}
+const grantReasons: ReadonlySet<DenialReason> = new Set([
+  'no-grant',
+  'other-room',
+  'not-yet',
+  'expired',
+  'revoked',
+  'delegation-ended',
+]);
 
 /** Ends one recording, and flags it where its recorder is not ours to stop. */
 export function end(story: Story, recording: Recording, cause: EndCause): void {

@@ -137,6 +137,17 @@ function against(
   return undefined;
 }
 
+/** Why one grant no longer permits a wish; `undefined` when it still does. */
+export function denialBy(
+  state: SessionState,
+  id: GrantId,
+  wish: Wish,
+  now: Instant,
+): (Verdict & { allowed: false }) | undefined {
+  const grant = rowOf(state.grants, id);
+  return grant && against(state, grant, wish, judgedNow(state, now));
+}
+
 export function covers(scope: RoomScope, room: RoomId): boolean {
   return scope === 'all' || scope.includes(room);
 }

@@ -235,6 +235,17 @@ describe('given permission', () => {
     expect(night.recordings('Ada')).toMatchObject([{ state: 'stopped', cause: 'revoked' }]);
   });
 
+  test('a recording ends for what became of its own grant, not of an earlier one', () => {
+    const night = new Evening();
+    night.do({ type: 'grant', to: 'Ada', rooms: ['1'] });
+    night.do({ type: 'revoke', participant: 'Ada' });
+    night.do({ type: 'grant', to: 'Ada', rooms: ['1'], forMs: minute });
+    night.do({ type: 'record', room: '1', control: 'roomtape' }, 'Ada');
+    night.pass(minute);
+    night.do({ type: 'tick' });
+    expect(night.recordings('Ada')).toMatchObject([{ state: 'stopped', cause: 'expired' }]);
+  });
+
   test('a request is asked, granted, denied or times out, as the policy and the host say', () => {
     const night = new Evening();
     night.do({ type: 'request', room: '1', reason: 'minutes' }, 'Ada');

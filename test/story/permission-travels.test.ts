@@ -106,7 +106,7 @@ describe('given a host and two participants on three machines', () => {
     expect(await refused(ada, 'record')).toContain('revoked');
 
     // A short grant ends a recording by itself.
-    const brief = await lineFrom(hana, 'grant', 'grant', 'Ada', '--room', '2', '--for', '8s');
+    const brief = await lineFrom(hana, 'grant', 'grant', 'Ada', '--room', '2', '--for', '12s');
     expect((await ada.run('accept', brief)).code).toBe(0);
     expect((await ada.run('record')).code).toBe(0);
     const expired = await until(
