@@ -163,13 +163,17 @@ class Habits {
 }
 
 /** More candidates than this mean bytes that are no Opus; the search stays linear in the run. */
-const mostCandidates = 4096;
+const mostCandidates = 2048;
+/** Above this many packets their number only tells how long they usually are. */
+const mostCounted = 64;
+/** Edges tried from each start: with a chance match in 256 bytes the longest packet has fewer. */
+const mostEdges = 48;
 
 /**
  * Splits a run of packets. The first packet's TOC is certain; the others are looked for where it
  * occurs again, and where no split is possible that way, where its configuration does.
  *
- * @param packets  how many there must be, 0 when not known
+ * @param packets  how many there must be, 0 when not known; above 64 only a hint
  */
 function splitOpus(
   bytes: Uint8Array,
@@ -214,7 +218,7 @@ function cheapestSplit(
   size: number,
   habits: Habits,
 ): number[] {
-  const layers = packets > 0 && packets <= 64 ? packets : 1;
+  const layers = packets > 0 && packets <= mostCounted ? packets : 1;
   const counted = layers === packets;
   const n = starts.length;
   // cost[layer * (n + 1) + i]: the cheapest way from start i to the end (in so many packets).
@@ -224,13 +228,15 @@ function cheapestSplit(
   cost[row(counted ? 0 : 1, n)] = 0;
   for (let i = n - 1; i >= 0; i--) {
     const from = starts[i] ?? 0;
-    for (let j = i + 1, tried = 0; j <= n && tried < 64; j++, tried++) {
+    for (let j = i + 1, tried = 0; j <= n && tried < mostEdges; j++, tried++) {
       const end = j < n ? (starts[j] ?? to) : to;
       if (end - from > 6 * longestFrame) break;
       if (opusDuration(bytes, from, end) === 0) continue;
       // Each packet that is one too many must be made up for by chance: a matching byte in 256.
       const surprise = habits.surprise(bytes, from, end, size);
-      for (let layer = 1; layer <= layers; layer++) {
+      // A way from start j to the end has at most n - j packets.
+      const deepest = counted ? Math.min(layers, n - j + 1) : layers;
+      for (let layer = 1; layer <= deepest; layer++) {
         const rest = cost[row(counted ? layer - 1 : layer, j)] ?? Number.POSITIVE_INFINITY;
         const total = rest + surprise;
         if (total < (cost[row(layer, i)] ?? 0)) {
