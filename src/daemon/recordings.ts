@@ -201,7 +201,8 @@ async function recoverTake(
       recoveredPath: report.output ?? take.recoveredPath,
       container: recovery.diagnosis.container,
       durationMs:
-        Math.max(0, ...report.tracks.map((track) => track.durationMs ?? 0)) || take.durationMs,
+        Math.round(Math.max(0, ...report.tracks.map((track) => track.durationMs ?? 0))) ||
+        take.durationMs,
       bytes: recovery.identity.size,
       detail: { ...before, report, problem: null, next: null },
     });

@@ -4,12 +4,14 @@
  * Each step yields what changes of the take; takes.ts stores it before the next one begins, so that a
  * daemon that is killed in between begins with the step that was not stored.
  */
-
 import type { TakeRecord } from '../catalogue/take-table.ts';
 import { type ContainerId, containerIds, type Diagnosis } from '../container/diagnosis.ts';
 import type { ReferenceProfile } from '../container/format.ts';
 import { RoomtapeError } from '../errors.ts';
-import { recogniseRecorder } from '../recorders/profiles.ts';
+import type { RecorderId } from '../recorders/profile.ts';
+import { profileOf, recogniseRecorder } from '../recorders/profiles.ts';
+import { trueStart } from '../recorders/start-time.ts';
+import type { FileIdentity } from '../system/files.ts';
 import { recoveryFields } from '../system/recovery-report.ts';
 import { isSound, type Rescue } from '../system/rescue.ts';
 import type { DaemonContext } from './area.ts';
@@ -66,7 +68,9 @@ export class RescueOfTake {
   async *#steps(begun: TakeRecord): AsyncGenerator<Step> {
     const { signal } = this.#ending;
     const { path } = begun;
-    const { diagnosis, identity } = await this.#rescue.diagnose(path, { signal });
+    // What was just recorded is looked through; an old file is judged by its head and tail.
+    const thorough = begun.endedAt !== null;
+    const { diagnosis, identity } = await this.#rescue.diagnose(path, { signal, thorough });
     const { container, verdict, durationMs, tracks, damage, writer } = diagnosis;
     const { recorder, signs } = recogniseRecorder({ path, diagnosis });
     const found = {
@@ -74,9 +78,9 @@ export class RescueOfTake {
       container,
       recorder: signs.length > 0 ? recorder : begun.recorder,
       verdict,
-      durationMs,
+      durationMs: durationMs === null ? null : Math.round(durationMs),
       bytes: identity.size,
-      startedAt: begun.startedAt,
+      ...timesOf(begun, diagnosis, identity),
       detail: { ...begun.detail, tracks, damage, writer, problem: null, next: null },
     };
     yield {
@@ -93,8 +97,12 @@ export class RescueOfTake {
   async *#indexWhole(take: TakeRecord): AsyncGenerator<Step> {
     const { catalogue, clock } = this.#context;
     const profile = await this.#rescue.profile(take.path, { signal: this.#ending.signal });
+    let isNew = false;
     if (profile) {
       const { container, signature, path, body } = profile;
+      isNew = !catalogue.profiles
+        .of([container], 1_000)
+        .some((one) => one.signature === signature && one.recorder === take.recorder);
       const takenAt = clock.now();
       catalogue.profiles.put({
         container,
@@ -105,7 +113,7 @@ export class RescueOfTake {
         takenAt,
       });
     }
-    yield* this.#index(take, `${take.path} is indexed.`, profile ? this.#waiting(take) : []);
+    yield* this.#index(take, `${take.path} is indexed.`, isNew ? this.#waiting(take) : []);
   }
 
   /** Interrupted takes of the same kind that nothing could be had of without a reference. */
@@ -181,7 +189,28 @@ export class RescueOfTake {
   }
 }
 
+/** The true beginning from the best source, and the end that follows from it. */
+function timesOf(
+  take: TakeRecord,
+  { startedAt: controlStart, createdAt: createdInFile, durationMs }: Diagnosis,
+  { modified }: FileIdentity,
+): Pick<TakeRecord, 'startedAt' | 'endedAt'> {
+  const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
+  const claim = trueStart(profileOf(take.recorder as RecorderId), {
+    path: take.path,
+    timeZone,
+    ...(controlStart === undefined ? {} : { controlStart }),
+    ...(createdInFile === undefined ? {} : { createdInFile }),
+    ...(durationMs === null ? {} : { durationMs }),
+    ...(take.startedAt === null ? {} : { birth: take.startedAt }),
+    modified,
+  });
+  const startedAt = claim ? Math.round(claim.at) : take.startedAt;
+  const ended = startedAt === null || durationMs === null ? modified : startedAt + durationMs;
+  return { startedAt, endedAt: take.endedAt ?? Math.round(ended) };
+}
+
 function longest(tracks: readonly { readonly durationMs: number | null }[]): number | null {
   const known = tracks.flatMap(({ durationMs }) => (durationMs === null ? [] : [durationMs]));
-  return known.length > 0 ? Math.max(...known) : null;
+  return known.length > 0 ? Math.round(Math.max(...known)) : null;
 }

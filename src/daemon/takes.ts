@@ -6,6 +6,7 @@
  * anywhere goes on where it stood. The only way back: a settled take that grows again. Rules are in
  * session/take.ts, bytes in container/ behind the rescue service; here they meet.
  */
+import { lstatSync } from 'node:fs';
 import PQueue from 'p-queue';
 import type { StatusTake } from '../api/status.ts';
 import type { TakeRecord, TakeStage } from '../catalogue/take-table.ts';
@@ -54,6 +55,8 @@ export class Takes {
   readonly #listeners = new Set<TakeListener>();
   readonly #queue = new PQueue({ concurrency: 1 });
   readonly #queued = new Set<string>();
+  /** Takes whose file vanished, by its identity: the next look may find it under another name. */
+  readonly #departed = new Map<string, string>();
   /** Whose files a folder holds, by its path. */
   readonly #owners = new Map<string, string>();
   #timer: NodeJS.Timeout | undefined;
@@ -73,7 +76,8 @@ export class Takes {
   /** Goes on where the former daemon stood. Sightings of what still grows come from the watcher. */
   start(): void {
     for (const take of this.#context.catalogue.takes.unfinished()) {
-      if (reached(take, 'followed')) this.#enqueue(take.id);
+      if (reached(take, 'diagnosed')) this.#enqueue(take);
+      else this.#followAgain(take);
     }
     this.#timer = setInterval(() => void this.#follow(), followEveryMs);
     this.#timer.unref();
@@ -128,8 +132,16 @@ export class Takes {
 
   /** Repairs again on somebody's demand. */
   recoverAgain(id: string): void {
-    this.#put(this.#take(id), { stage: 'diagnosed' });
-    this.#enqueue(id);
+    this.#enqueue(this.#put(this.#take(id), { stage: 'diagnosed' }));
+  }
+
+  /**
+   * A take that grew when the former daemon ended may still be written to: it is followed until it
+   * rests. One that is not where it was is left to the watcher, which knows it by its identity.
+   */
+  #followAgain(take: TakeRecord): void {
+    const found = lookAt(take.path, this.#context.clock.now());
+    if (found && identityKey(found) === take.identity) this.#startFollowing(take.id, found);
   }
 
   // ---- sighted, recognised, attributed -----------------------------------------------------------
@@ -160,7 +172,12 @@ export class Takes {
   /** The take that this file is: by identity; or by path, when the file was replaced in its place. */
   #knownTake(sighting: Sighting): TakeRecord | undefined {
     const { takes } = this.#context.catalogue;
-    const [same] = takes.byIdentity(identityKey(sighting));
+    const identity = identityKey(sighting);
+    const departed = takes.byId(this.#departed.get(identity) ?? '');
+    this.#departed.delete(identity);
+    const same = [...takes.byIdentity(identity), ...(departed ? [departed] : [])].find((take) =>
+      isSameBirth(take, sighting),
+    );
     if (same) return same;
     const [there] = takes.byPath(sighting.path);
     return there && this.#isRewrite(there) ? there : undefined;
@@ -197,7 +214,7 @@ export class Takes {
       startedAt: began,
       endedAt: null,
       attribution: 'unclaimed',
-      detail: { folder: root, signs: signs.map(({ says }) => says) },
+      detail: { folder: root, born: sighting.born, signs: signs.map(({ says }) => says) },
     };
     const claimed = this.#claim(draft, sighting.modified);
     catalogue.transaction(() => {
@@ -376,7 +393,7 @@ export class Takes {
     this.#put(claimed, { bytes: followed.size, ...(grew ? { endedAt } : {}) });
     if (grew) this.#tell('settled', claimed, `${claimed.path} no longer grows.`);
     this.#notify(claimed, 'settled');
-    this.#enqueue(take.id);
+    this.#enqueue(this.#take(take.id));
   }
 
   #gone(path: string, identity: string): void {
@@ -385,6 +402,7 @@ export class Takes {
       .find((one) => one.path === path);
     if (!take) return;
     this.#followed.delete(take.id);
+    this.#departed.set(identity, take.id);
     const detail = { ...take.detail, goneAt: this.#context.clock.now() };
     const vanished = this.#put(take, { identity: '', stage: 'indexed', detail });
     this.#tell('gone', vanished, `${path} is no longer there.`);
@@ -393,13 +411,15 @@ export class Takes {
 
   // ---- diagnosed, repaired, verified, indexed ----------------------------------------------------
 
-  #enqueue(id: string): void {
+  /** What was just recorded does not wait behind a folder full of old files. */
+  #enqueue({ id, endedAt }: TakeRecord): void {
     if (this.#queued.has(id)) return;
     this.#queued.add(id);
-    void this.#queue.add(async () => {
+    const work = async () => {
       this.#queued.delete(id);
       await this.#advance(id);
-    });
+    };
+    void this.#queue.add(work, { priority: endedAt === null ? 0 : 1 });
   }
 
   async #advance(id: string): Promise<void> {
@@ -410,15 +430,27 @@ export class Takes {
         const take = this.#context.catalogue.takes.byId(id);
         // Growth or disappearance meanwhile: what was found out is of a file that is no more.
         if (!take || take.identity === '' || this.#followed.has(id)) return;
-        const after = this.#put(take, step.change);
+        const after = this.#claimAgain(this.#put(take, step.change));
         if (step.diagnosis) this.#concludeRecording(after, step.diagnosis);
         this.#tell(step.stage, after, step.says);
         if (after.stage === 'indexed') this.#notify(after, 'indexed');
         for (const waiting of step.retry ?? []) this.recoverAgain(waiting);
       }
     } catch (problem) {
+      // The stage stays where it was: the next daemon tries again.
       this.#context.log.error({ err: problem, take: id }, 'a take could not go on');
+      const told = { problem: 'A mistake in Roomtape stopped its journey.', next: 'roomtape logs' };
+      this.#put(begun, { detail: { ...begun.detail, ...told } });
     }
+  }
+
+  /** With its true times known, a file may turn out to be part of a declared recording. */
+  #claimAgain(take: TakeRecord): TakeRecord {
+    const open = take.attribution === 'unclaimed' || take.attribution === 'ambiguous';
+    if (take.stage !== 'diagnosed' || !open) return take;
+    const claimed = this.#claim(take, take.endedAt ?? take.startedAt ?? take.sightedAt);
+    this.#moveTo(take, claimed);
+    return claimed.recording === take.recording ? take : claimed;
   }
 
   /** What a file shows at its end is news for its recording. */
@@ -508,6 +540,27 @@ const stages: readonly TakeStage[] = [
 
 function reached(take: TakeRecord, stage: TakeStage): boolean {
   return stages.indexOf(take.stage) >= stages.indexOf(stage);
+}
+
+/** Inodes are used again, often at once; a birth time, where there is one, tells two files apart. */
+function isSameBirth({ detail }: TakeRecord, { born }: Sighting): boolean {
+  const known = detail['born'];
+  return typeof known !== 'number' || known === 0 || born === 0 || known === born;
+}
+
+/** What a sighting of the watcher would say of a file; undefined when it is not there. */
+function lookAt(path: string, at: number): Sighting | undefined {
+  const found = lstatSync(path, { bigint: true, throwIfNoEntry: false });
+  if (!found?.isFile()) return undefined;
+  return {
+    path,
+    device: String(found.dev),
+    inode: String(found.ino),
+    size: Number(found.size),
+    modified: Number(found.mtimeMs),
+    born: Number(found.birthtimeMs),
+    at,
+  };
 }
 
 /** A file system without birth times gives 0, or a time after the last change. */
