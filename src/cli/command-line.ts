@@ -12,6 +12,7 @@ import { exitCodes, RoomtapeError } from '../errors.ts';
 import { commandGroups, commandWords, findCommand } from './command-table.ts';
 import type { DaemonCode, Frame } from './frame.ts';
 import type { QuickCommand, QuickOptions } from './quick-command.ts';
+import { writeOut } from './standard-output.ts';
 
 export const exitCodeHelp =
   'Exit codes: 0 done or already whole · 1 failed · 2 wrong usage · 3 no daemon ·\n' +
@@ -27,11 +28,6 @@ export async function runCommandLine(
   argv: readonly string[],
   loadDaemon: () => Promise<DaemonCode>,
 ): Promise<number> {
-  // `roomtape list | head` closes our output early; that is no failure.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(process.exitCode ?? exitCodes.done);
-    throw error;
-  });
   try {
     return await dispatch(argv, loadDaemon);
   } catch (problem) {
@@ -91,6 +87,10 @@ async function runQuick(quick: QuickCommand, frame: Frame, options: QuickOptions
 function newProgram(): Command {
   const { Command } = loadCommander();
   const program = new Command('roomtape').helpCommand(false).exitOverride();
+  // Whoever closed our output early (`| head`) has read enough.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
   return program.configureOutput({
     writeErr: (text) => process.stderr.write(text.replace(/^error: /, 'roomtape: ')),
   });
@@ -118,17 +118,16 @@ function furnish(command: Command, frame: Frame): void {
   }
 }
 
-function withoutCommand(words: readonly string[]): number | Promise<number> {
+async function withoutCommand(words: readonly string[]): Promise<number> {
   const option = words[0];
   if (option === undefined || option === '--help' || option === '-h') {
-    process.stdout.write(helpForAll());
+    await writeOut(helpForAll());
     return option === undefined ? exitCodes.usage : exitCodes.done;
   }
   if (option === '--version' || option === '-V') {
-    return import('../system/version.ts').then(({ version }) => {
-      process.stdout.write(`${version()}\n`);
-      return exitCodes.done;
-    });
+    const { version } = await import('../system/version.ts');
+    await writeOut(`${version()}\n`);
+    return exitCodes.done;
   }
   throw new RoomtapeError('usage', `Unknown option ${JSON.stringify(option)}.`, {
     next: 'roomtape --help',

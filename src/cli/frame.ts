@@ -6,6 +6,7 @@
 import type { Client } from '../api/client.ts';
 import { type ExitCode, exitCodes } from '../errors.ts';
 import { type Document, render } from './output.ts';
+import { writeOut } from './standard-output.ts';
 
 /** How the daemon is run in this process; the function itself comes from main.ts. */
 export interface DaemonRun {
@@ -68,7 +69,7 @@ export function createFrame(loadDaemon: () => Promise<DaemonCode>): Frame {
   let interrupt: (() => void) | undefined;
 
   const showLine = (text: string) => {
-    if (!process.stderr.isTTY || text === line) return;
+    if (text === line || !process.stderr.isTTY) return;
     const width = Math.max(20, (process.stderr.columns ?? 80) - 1);
     process.stderr.write(`\r\u001b[K${text.slice(0, width)}`);
     line = text;
@@ -93,7 +94,7 @@ export function createFrame(loadDaemon: () => Promise<DaemonCode>): Frame {
     async print(document) {
       showLine('');
       const text = await render(document, json);
-      if (text) process.stdout.write(text);
+      if (text) await writeOut(text);
     },
     note(text) {
       showLine('');

@@ -4,7 +4,7 @@
 import type { Command } from 'commander';
 import type { RecordingList, RecordingView, TakeView } from '../api/recording-routes.ts';
 import type { Frame } from './frame.ts';
-import { type Column, duration, moment, type Style, size } from './output.ts';
+import { type Column, duration, isTerminal, moment, type Style, size } from './output.ts';
 import {
   defineQuick,
   type QuickCommand,
@@ -136,7 +136,7 @@ async function printList(frame: Frame, found: RecordingList, empty: string): Pro
       : recording.takes.map((take) => ({ recording, take })),
   );
   await frame.print({ results: rows, columns, empty });
-  if (next !== null && process.stdout.isTTY) frame.note(`There are more: --from ${next}`);
+  if (next !== null && isTerminal()) frame.note(`There are more: --from ${next}`);
 }
 
 const bad: ReadonlySet<string> = new Set([
