@@ -36,6 +36,7 @@ export async function openAreas(context: DaemonContext): Promise<Areas> {
   all.push(itself);
   const sessions = new Sessions(context);
   const lines = openLines(context, sessions);
+  all.push(lines);
   const people = openPeople(context, {
     sessions,
     linesOf: lines.linesOf,

@@ -1,6 +1,8 @@
 /**
  * Signed lines: those the others need are made, those that came are read, checked and taken.
  */
+
+import type { Finding } from '../api/finding.ts';
 import type { AcceptedLine, EvidenceBundle, IdentityView, lineRoutes } from '../api/line-routes.ts';
 import type { Done, OutgoingLine } from '../api/people-routes.ts';
 import { RoomtapeError } from '../errors.ts';
@@ -22,6 +24,7 @@ import {
 } from '../session/line-making.ts';
 import { findLines, readLine, type SignedLine, signLine } from '../session/line-signature.ts';
 import { spokenScope } from '../session/permission.ts';
+import { clockToleranceMs } from '../session/permits.ts';
 import { isRefusal, type Refusal } from '../session/refusal.ts';
 import { type SessionState, spokenRoom } from '../session/state.ts';
 import { rowOf } from '../session/table.ts';
@@ -123,6 +126,7 @@ export function openLines(context: DaemonContext, sessions: Sessions): Lines {
     { name, trustNewKey = false }: { readonly name?: string; readonly trustNewKey?: boolean },
   ): Promise<AcceptedLine> {
     const { kind, session } = line.line;
+    noteHostClock(line.line);
     const own = {
       key: identity().key,
       name: name ?? ownName(context.config),
@@ -143,6 +147,36 @@ export function openLines(context: DaemonContext, sessions: Sessions): Lines {
       lines.push(...(await linesOf(applied)));
     }
     return { kind, accepted: true, session, told, problem: null, next: null, lines };
+  }
+
+  /** The host's signed time, beside ours when it came: a clock that is behind it is wrong. */
+  function noteHostClock({ session, key, at }: Line): void {
+    const state = sessions.byId(session);
+    if (!state || state.home === 'here' || key !== state.hostKey) return;
+    const last = hostClock(context.catalogue.meta('host-clock'));
+    if (last && last.hostAt >= at) return;
+    context.catalogue.putMeta('host-clock', { hostAt: at, at: sessions.now() });
+  }
+
+  async function examine(): Promise<Finding[]> {
+    const { key } = identity();
+    const text = `The key in ${folder} has the fingerprint ${fingerprint(key)}.`;
+    const found: Finding[] = [{ part: 'identity', level: 'ok', text }];
+    const last = hostClock(context.catalogue.meta('host-clock'));
+    const behindMs = last ? last.hostAt - last.at : 0;
+    const backMs = last ? last.hostAt - sessions.now() : 0;
+    const mostMs = Math.max(behindMs, backMs);
+    if (last && mostMs > clockToleranceMs) {
+      const minutes = Math.round(mostMs / 60_000);
+      const problem = `This clock is ${minutes} minutes behind what the host signed: grants may be refused.`;
+      found.push({
+        part: 'clock',
+        level: 'warning',
+        text: problem,
+        next: 'set the clock by the network',
+      });
+    }
+    return found;
   }
 
   async function answerLine(
@@ -214,6 +248,7 @@ export function openLines(context: DaemonContext, sessions: Sessions): Lines {
   return {
     linesOf,
     identity,
+    examine,
     handlers: {
       'line.accept': ({ text, ...options }) => acceptAll(text, options),
       'line.answer': ({ text, ...input }) => answerLine(text, input),
@@ -232,6 +267,12 @@ export function openLines(context: DaemonContext, sessions: Sessions): Lines {
       'recording.evidence': ({ recording }) => evidenceOf(recording),
     },
   };
+}
+
+function hostClock(value: unknown): { hostAt: number; at: number } | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const { hostAt, at } = value as { hostAt?: unknown; at?: unknown };
+  return typeof hostAt === 'number' && typeof at === 'number' ? { hostAt, at } : undefined;
 }
 
 function hosted(state: SessionState): SessionState {
