@@ -239,7 +239,8 @@ function atAGlance(source: ByteSource, head: Head): Diagnosis {
   if (to !== written) damage.add('torn-tail', Math.max(to, head.end), 'The last frame is cut off.');
   const unit = first?.samples ?? 0;
   const end = last ? last.number * (last.isVariable ? 1 : unit) + last.samples : null;
-  if (end !== head.total) {
+  // Fewer than the last frame's number says: frames in between were lost, and are not counted.
+  if (end === null || head.total === 0 || head.total > end) {
     damage.add(
       'stale-header',
       head.start + 4,

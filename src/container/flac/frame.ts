@@ -55,10 +55,12 @@ export function frameStart(window: Window, at: number): FrameStart | null {
   };
 }
 
-/** Whether `next` may follow `frame` directly. */
-export function follows(frame: FrameStart, next: FrameStart): boolean {
-  const expected = frame.number + (frame.isVariable ? frame.samples : 1);
-  return next.isVariable === frame.isVariable && next.number === expected;
+/**
+ * Whether `next` may follow `frame`. Frames in between may be missing: behind a hole that was cut
+ * out the numbers jump, but never back.
+ */
+function follows(frame: FrameStart, next: FrameStart): boolean {
+  return next.isVariable === frame.isVariable && next.number > frame.number;
 }
 
 /**

@@ -77,8 +77,23 @@ function facts(
   const time = window.u16(at + length);
   const flags = window.u8(at + length + 2);
   if (time < 0 || flags < 0) return null;
-  const isLaced = (flags & 0x06) !== 0;
-  if (isLaced && size < length + 4) return null;
-  const frames = isLaced ? window.u8(at + length + 3) + 1 : 1;
+  const frames = lacedFrames(window, at + length + 3, size - length - 3, flags & 0x06);
+  if (frames === 0) return null;
   return { track, relative: time > 32767 ? time - 65536 : time, isKey, frames, duration };
+}
+
+/** How many frames share the block (§10.3): 1 without lacing, 0 when the sizes cannot be right. */
+function lacedFrames(window: Window, at: number, size: number, lacing: number): number {
+  if (lacing === 0) return 1;
+  const frames = window.u8(at) + 1;
+  if (size < 1 + frames) return 0;
+  if (lacing === 0x04) return (size - 1) % frames === 0 ? frames : 0;
+  if (lacing === 0x06) return frames;
+  let [place, sum] = [at + 1, 0];
+  for (let left = frames - 1; left > 0 && place < at + size; place += 1) {
+    const byte = window.u8(place);
+    sum += byte;
+    if (byte < 255) left -= 1;
+  }
+  return place - at + sum < size ? frames : 0;
 }

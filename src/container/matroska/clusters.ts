@@ -194,7 +194,7 @@ export class ClusterWalk {
   #child(child: Element, end: number, index: number, timestamp: number): boolean {
     if (isBlock(child)) {
       const block = readBlock(this.#window, child);
-      if (!block || !this.clocks.has(block.track)) return false;
+      if (!block || !this.#isKnown(block)) return false;
       this.#take(block, index, timestamp);
       this.kept += end - child.at;
       this.#copy(child.at, end);
@@ -255,7 +255,7 @@ export class ClusterWalk {
     if (group.id !== ids.BlockGroup || group.size < 0) return 0;
     const children = childrenBefore(this.#window, group, this.#written);
     const block = readBlock(this.#window, { ...group, size: this.#written - group.body });
-    if (!block || !this.clocks.has(block.track)) return 0;
+    if (!block || !this.#isKnown(block)) return 0;
     const end = children.at(-1)?.end ?? 0;
     const video = this.clocks.get(block.track)?.kind === 'video';
     const refers = children.some((child) => child.id === ids.ReferenceBlock);
@@ -287,12 +287,18 @@ export class ClusterWalk {
       if (endsCluster(next)) return this.#startsTopLevel(next);
       const isTimeless = count > 0 && clusterChildren.has(next.id) && next.size >= 0;
       const block = isBlock(next) ? readBlock(this.#window, next) : null;
-      if (block ? !this.clocks.has(block.track) : !isTimeless) return false;
+      if (block ? !this.#isKnown(block) : !isTimeless) return false;
       if (next.size < 0) return false;
       at = next.body + next.size;
       if (at > this.#written) return count >= 2;
     }
     return true;
+  }
+
+  /** Whether a block is of a track of this file, and laced only where the track allows it. */
+  #isKnown(block: BlockFacts): boolean {
+    const clock = this.clocks.get(block.track);
+    return clock !== undefined && (block.frames === 1 || clock.isLaced);
   }
 
   #startsTopLevel(next: Element): boolean {

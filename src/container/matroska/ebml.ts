@@ -22,6 +22,7 @@ export const ids = {
   TrackEntry: 0xae,
   TrackNumber: 0xd7,
   TrackType: 0x83,
+  FlagLacing: 0x9c,
   CodecID: 0x86,
   CodecPrivate: 0x63a2,
   DefaultDuration: 0x23e383,

@@ -24,6 +24,8 @@ export interface MatroskaTrack {
   /** Nanoseconds a frame lasts; 0 when the file does not say. */
   readonly defaultDuration: number;
   readonly isEncrypted: boolean;
+  /** Blocks may hold several frames. */
+  readonly isLaced: boolean;
   readonly width?: number;
   readonly height?: number;
   readonly sampleRate?: number;
@@ -135,11 +137,12 @@ function readTracks(window: Window, tracks: Element): MatroskaTrack[] {
 const kinds: Record<number, TrackKind> = { 1: 'video', 2: 'audio', 17: 'text', 18: 'text' };
 
 function readTrack(window: Window, entry: Element): MatroskaTrack {
-  const track = { number: 0, defaultDuration: 0, isEncrypted: false };
+  const track = { number: 0, defaultDuration: 0, isEncrypted: false, isLaced: true };
   const sizes: { width?: number; height?: number; sampleRate?: number; channels?: number } = {};
   let [type, codecId, bits, fourcc] = [0, '', 0, ''];
   for (const child of childrenOf(window, entry.body, entry.body + entry.size)) {
     if (child.id === ids.TrackNumber) track.number = uintOf(window, child);
+    if (child.id === ids.FlagLacing) track.isLaced = uintOf(window, child) !== 0;
     if (child.id === ids.TrackType) type = uintOf(window, child);
     if (child.id === ids.CodecID) codecId = textOf(window, child);
     if (child.id === ids.DefaultDuration) track.defaultDuration = uintOf(window, child);

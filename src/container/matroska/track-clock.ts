@@ -6,6 +6,7 @@ import type { MatroskaTrack } from './head.ts';
 
 export class TrackClock {
   readonly kind: TrackKind;
+  readonly isLaced: boolean;
   frames = 0;
   #first = Number.POSITIVE_INFINITY;
   #last = Number.NEGATIVE_INFINITY;
@@ -16,6 +17,7 @@ export class TrackClock {
 
   constructor(track: MatroskaTrack, scale: number) {
     this.kind = track.kind;
+    this.isLaced = track.isLaced;
     this.#frameTicks = track.defaultDuration / scale;
   }
 
