@@ -7,6 +7,7 @@
  * `POST /v1/<its name>` with its input as JSON.
  */
 import type { z } from 'zod';
+import { coverageRoutes } from './coverage-routes.ts';
 import { daemonRoutes } from './daemon-routes.ts';
 import { lineRoutes } from './line-routes.ts';
 import { peopleRoutes } from './people-routes.ts';
@@ -21,6 +22,7 @@ export const contract = {
   ...watchRoutes,
   ...recordingRoutes,
   ...lineRoutes,
+  ...coverageRoutes,
 };
 
 export type Contract = typeof contract;

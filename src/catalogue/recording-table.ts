@@ -28,6 +28,7 @@ export type {
 const verdictsFromBest = [
   '',
   'whole',
+  'ready',
   'foreign',
   'empty',
   'recording',
@@ -36,6 +37,7 @@ const verdictsFromBest = [
   'missing-output',
   'interrupted',
   'conversion-interrupted',
+  'raw-gone',
   'beyond-repair',
 ];
 

@@ -103,6 +103,11 @@ export const commandGroups: readonly CommandGroup[] = [
       { word: 'list', summary: 'list recordings with their takes', load: list },
       { word: 'search', summary: 'find recordings by words', load: list },
       { word: 'show', summary: 'show everything known of a recording', load: recordings },
+      {
+        word: 'coverage',
+        summary: 'show which minutes of which room were recorded',
+        load: () => import('./coverage.ts'),
+      },
       { word: 'open', summary: 'play a take, or show it in its folder', load: recordings },
       { word: 'tag', summary: 'correct what a take belongs to', load: recordings },
       { word: 'export', summary: 'write the list as JSON or CSV', load: recordings },

@@ -6,6 +6,7 @@ import type { Finding } from '../api/finding.ts';
 import type { StatusPart } from '../api/status.ts';
 import { Rescue } from '../system/rescue.ts';
 import type { DaemonContext } from './area.ts';
+import { openCoverage } from './coverage.ts';
 import { openItself } from './itself.ts';
 import { openLines } from './lines.ts';
 import { openPeople } from './people.ts';
@@ -65,6 +66,7 @@ export async function openAreas(context: DaemonContext): Promise<Areas> {
       ...watching.handlers,
       ...recorders.handlers,
       ...recordings.handlers,
+      ...openCoverage(context, sessions).handlers,
     },
     async start() {
       for (const area of all) await area.start?.();

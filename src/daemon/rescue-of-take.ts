@@ -4,6 +4,8 @@
  * Each step yields what changes of the take; takes.ts stores it before the next one begins, so that a
  * daemon that is killed in between begins with the step that was not stored.
  */
+
+import { basename, dirname } from 'node:path';
 import type { TakeRecord } from '../catalogue/take-table.ts';
 import { type ContainerId, containerIds, type Diagnosis } from '../container/diagnosis.ts';
 import type { ReferenceProfile } from '../container/format.ts';
@@ -11,9 +13,12 @@ import { RoomtapeError } from '../errors.ts';
 import type { RecorderId } from '../recorders/profile.ts';
 import { profileOf, recogniseRecorder } from '../recorders/profiles.ts';
 import { trueStart } from '../recorders/start-time.ts';
+import { judgeMeeting } from '../recorders/zoom-folder.ts';
 import type { FileIdentity } from '../system/files.ts';
+import { readMeetingFolder } from '../system/meeting-folder.ts';
 import { recoveryFields } from '../system/recovery-report.ts';
 import { isSound, type Rescue } from '../system/rescue.ts';
+import { isConverterAlive } from '../system/zoom-converter.ts';
 import type { DaemonContext } from './area.ts';
 
 export interface Step {
@@ -89,9 +94,33 @@ export class RescueOfTake {
       says: `${path} is ${verdict}.`,
       diagnosis,
     };
-    if (verdict === 'whole') yield* this.#indexWhole(found);
+    if (isZoomRaw(path)) yield* this.#indexMeeting(found);
+    else if (verdict === 'whole') yield* this.#indexWhole(found);
     else if (diagnosis.recoverable) yield* this.#repair(found);
     else yield* this.#index(found, `${path} is ${verdict}: ${damage[0]?.detail ?? ''}`);
+  }
+
+  /** A raw recording of Zoom is what its meeting folder says, not what its packets say. */
+  async *#indexMeeting(take: TakeRecord): AsyncGenerator<Step> {
+    const { signal } = this.#ending;
+    const folder = dirname(take.path);
+    const diagnose = async (path: string) =>
+      (await this.#rescue.diagnose(path, { signal })).diagnosis;
+    const facts = await readMeetingFolder(folder, diagnose, this.#context.clock.now());
+    // The writer is gone, or the take would not have come here.
+    const judged = judgeMeeting({
+      ...facts,
+      growing: false,
+      converterAlive: await isConverterAlive(),
+    });
+    const item = judged.items.findLast(({ verdict }) => verdict !== 'ready') ?? judged.items.at(-1);
+    if (!item) return yield* this.#index(take, `${take.path} is indexed.`);
+    const { verdict, next, detail: problem } = item;
+    const { topic, meetingId, companions } = judged;
+    const meeting = { topic, meetingId, companions };
+    const startedAt = judged.startedAt ?? take.startedAt;
+    const detail = { ...take.detail, problem, next, meeting };
+    yield* this.#index({ ...take, verdict, startedAt, detail }, `${take.path}: ${problem}`);
   }
 
   async *#indexWhole(take: TakeRecord): AsyncGenerator<Step> {
@@ -189,6 +218,8 @@ export class RescueOfTake {
   }
 }
 
+const isZoomRaw = (path: string) => /^double_click_to_convert_\d{2,}\.zoom$/.test(basename(path));
+
 /** The true beginning from the best source, and the end that follows from it. */
 function timesOf(
   take: TakeRecord,
@@ -205,7 +236,9 @@ function timesOf(
     ...(take.startedAt === null ? {} : { birth: take.startedAt }),
     modified,
   });
-  const startedAt = claim ? Math.round(claim.at) : take.startedAt;
+  // A name that lies in the future was given in another zone, or by a person.
+  const believed = claim && claim.at <= take.sightedAt + 60_000;
+  const startedAt = believed ? Math.round(claim.at) : take.startedAt;
   const ended = startedAt === null || durationMs === null ? modified : startedAt + durationMs;
   return { startedAt, endedAt: take.endedAt ?? Math.round(ended) };
 }

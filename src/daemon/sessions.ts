@@ -114,6 +114,14 @@ export class Sessions {
     return () => this.#listeners.delete(listener);
   }
 
+  /** Everything that ever happened in a session, in order, from the journal. */
+  *history(id: SessionId): Generator<SessionEvent> {
+    for (const entry of this.#context.catalogue.journal.entries(0, id)) {
+      const event = parseEvent(entry.body);
+      if (event) yield event;
+    }
+  }
+
   now() {
     return instant(this.#context.clock.now());
   }

@@ -7,17 +7,23 @@
  * session/take.ts, bytes in container/ behind the rescue service; here they meet.
  */
 import { lstatSync } from 'node:fs';
+import { dirname } from 'node:path';
 import PQueue from 'p-queue';
 import type { StatusTake } from '../api/status.ts';
 import type { TakeRecord, TakeStage } from '../catalogue/take-table.ts';
 import type { Diagnosis } from '../container/diagnosis.ts';
 import type { RecorderId } from '../recorders/profile.ts';
 import { judgeName, profileOf, recogniseRecorder } from '../recorders/profiles.ts';
+import { trueStart } from '../recorders/start-time.ts';
+import { meetingTitle } from '../recorders/zoom-folder.ts';
+import { attributeTake, roomSpans } from '../session/attribution.ts';
+import type { SessionCommand } from '../session/command.ts';
 import { instant, type ParticipantId, type RecordingId, type TakeId } from '../session/ids.ts';
 import { isRefusal } from '../session/refusal.ts';
 import { folded, type Recording, type SessionState, spokenRoom } from '../session/state.ts';
 import { rowOf, rowsOf } from '../session/table.ts';
-import { attributeTake, type Following, judgeFollowing } from '../session/take.ts';
+import { type Following, judgeFollowing } from '../session/take.ts';
+import { timelineOf } from '../session/timeline.ts';
 import { identityKey, type Writers, writersOf } from '../system/open-files.ts';
 import type { Rescue } from '../system/rescue.ts';
 import type { Sighting, WatchEvent } from '../system/watcher.ts';
@@ -196,7 +202,7 @@ export class Takes {
     const { catalogue, clock } = this.#context;
     const now = clock.now();
     const { recorder, signs } = recogniseRecorder({ path: sighting.path });
-    const began = beganAt(sighting);
+    const start = startOf(sighting, recorder);
     const draft: TakeRecord = {
       id: this.#sessions.newId('take'),
       recording: this.#sessions.newId('rec'),
@@ -211,10 +217,15 @@ export class Takes {
       bytes: sighting.size,
       sha256: null,
       sightedAt: now,
-      startedAt: began,
+      startedAt: start.at,
       endedAt: null,
       attribution: 'unclaimed',
-      detail: { folder: root, born: sighting.born, signs: signs.map(({ says }) => says) },
+      detail: {
+        folder: root,
+        born: sighting.born,
+        signs: signs.map(({ says }) => says),
+        start,
+      },
     };
     const claimed = this.#claim(draft, sighting.modified);
     catalogue.transaction(() => {
@@ -230,7 +241,12 @@ export class Takes {
 
   /** Attributes a take to a declared recording if there is one. */
   #claim(take: TakeRecord, ended: number): TakeRecord {
-    const times = { began: instant(take.startedAt ?? take.sightedAt), ended: instant(ended) };
+    const file = {
+      began: instant(take.startedAt ?? take.sightedAt),
+      ended: instant(ended),
+      uncertainMs: uncertaintyOf(take),
+      topic: meetingTitle(dirname(take.path)).topic,
+    };
     const told = this.recorderSays?.(take.path);
     if (told !== undefined) {
       const detail = { ...take.detail, reasons: ['its recorder told the path'], candidates: [] };
@@ -242,10 +258,11 @@ export class Takes {
         state,
         recording,
         who: whoOf(state, recording),
+        titles: [state.topic, state.rooms[recording.room]?.name ?? ''],
       })),
     );
     const self = this.#sessions.open()[0]?.self ?? null;
-    const found = attributeTake(times, candidates, owner, self);
+    const found = attributeTake(file, candidates, owner, self);
     const detail = { ...take.detail, reasons: found.reasons, candidates: found.candidates };
     const recording = found.recording ?? take.recording;
     return { ...take, recording, attribution: found.kind, detail };
@@ -390,10 +407,29 @@ export class Takes {
     this.#followed.delete(take.id);
     const claimed = grew ? this.#observe(take) : take;
     const endedAt = this.#context.clock.now();
-    this.#put(claimed, { bytes: followed.size, ...(grew ? { endedAt } : {}) });
+    const detail = { ...claimed.detail, ...this.#spansOf(claimed, endedAt) };
+    this.#put(claimed, { bytes: followed.size, ...(grew ? { endedAt, detail } : {}) });
     if (grew) this.#tell('settled', claimed, `${claimed.path} no longer grows.`);
     this.#notify(claimed, 'settled');
     this.#enqueue(this.#take(take.id));
+  }
+
+  /** The rooms that one file holds, when its person was moved while it grew. */
+  #spansOf(take: TakeRecord, endedAt: number): Readonly<Record<string, unknown>> {
+    const found = this.#sessions.recording(take.recording);
+    if (!found) return {};
+    const { state, recording } = found;
+    const file = { began: instant(take.startedAt ?? take.sightedAt), ended: instant(endedAt) };
+    const timeline = timelineOf(this.#sessions.history(state.id));
+    const recordings = [...rowsOf(state.recordings)];
+    const spans = roomSpans(file, recording.participant, recordings, timeline);
+    if (spans.length < 2) return {};
+    for (const span of spans) {
+      if (span.recording === null || span.recording === recording.id) continue;
+      const attach = { type: 'attach-take', recording: span.recording, take: take.id as TakeId };
+      this.#sessions.try(state.id, attach as SessionCommand);
+    }
+    return { spans };
   }
 
   #gone(path: string, identity: string): void {
@@ -563,9 +599,22 @@ function lookAt(path: string, at: number): Sighting | undefined {
   };
 }
 
-/** A file system without birth times gives 0, or a time after the last change. */
-function beganAt({ born, modified, at }: Sighting): number {
-  return Math.min(born > 0 ? born : at, modified, at);
+/** When a file began, and how that is known. */
+function startOf({ path, born, modified, at }: Sighting, recorder: RecorderId) {
+  const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
+  const birth = born > 0 ? { birth: born } : {};
+  const claim = trueStart(profileOf(recorder), { path, timeZone, modified, ...birth });
+  // A name that lies in the future was given in another zone, or by a person.
+  if (claim && claim.at <= at + 60_000) return claim;
+  // A file system without birth times gives 0, or a time after the last change.
+  const seen = Math.min(born > 0 ? born : at, modified, at);
+  return { at: seen, source: 'sighting', uncertainMs: 60_000, reason: 'it was seen then' };
+}
+
+function uncertaintyOf(take: TakeRecord): number {
+  const start = take.detail['start'];
+  if (typeof start !== 'object' || start === null || !('uncertainMs' in start)) return 0;
+  return typeof start.uncertainMs === 'number' ? start.uncertainMs : 0;
 }
 
 function whoOf(state: SessionState, recording: Recording): string {

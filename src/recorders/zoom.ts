@@ -28,7 +28,15 @@ const savedText =
 
 const names: readonly NameRule[] = [
   rule('file', zoomTemporaryName, 0.6, 'the name is that of an unfinished conversion', 'temporary'),
-  rule('file', zoomRawName, 0.75, 'the name is that of a recording before conversion', 'raw'),
+  rule(
+    'file',
+    /^double_click_to_convert_01\.zoom$/,
+    0.75,
+    'the name is that of a recording before conversion',
+    'raw',
+  ),
+  // _02 and _03 are streams of the same recording: control, and separate voices.
+  rule('file', zoomRawName, 0.75, 'the name is that of a recording before conversion', 'companion'),
   // Beside every video lies its sound as audio….m4a: the same mix, not a second recording.
   rule('file', /^audio\d{1,2}\d{9,10}\.m4a$/, 0.6, 'the name is that of Zoom’s audio', 'companion'),
   rule('file', zoomFinalName, 0.7, 'the name is that of a converted recording', 'recording'),
