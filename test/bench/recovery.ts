@@ -68,7 +68,9 @@ export const recovery: Benchmark = {
     rmSync(copy, { force: true });
     const memory = peakMemory(broken, whole, scratch);
     return [
-      compared('1 GB without moov, H.264 + AAC: whole recovery', 'cp and sync', whole1, { most: 2.5 }),
+      compared('1 GB without moov, H.264 + AAC: whole recovery', 'cp and sync', whole1, {
+        most: 2.5,
+      }),
       compared('the same: scan and plan only', 'cp', scan, { most: 2.5 }),
       absolute('the same: until the verdict of inspect', verdict, 'ms', { most: 2_000 }),
       absolute('the same: peak memory of the process', memory, 'MB', { most: 64 + 24 * 0.1 + 100 }),
