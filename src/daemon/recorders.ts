@@ -199,7 +199,7 @@ export function openRecorders(
         plannedMs: wish.plannedMs,
         reserveBytes: context.config['free-disk-mb'] * 1e6,
         permission: permissionFor(sessions, wish.room, wish.participant),
-        clockSkewMs: null,
+        clockSkewMs: clockSkew(sessions),
         watchedFolders: watch.folders(),
       });
     let facts = await gather();
@@ -309,6 +309,15 @@ function usualMicrophone(devices: readonly DeviceView[]): string[] {
 function capturePlatform(): CaptureSource['platform'] {
   const { platform } = process;
   return platform === 'darwin' || platform === 'win32' ? platform : 'linux';
+}
+
+/**
+ * How far our clock is behind the latest moment that the session knows of; a clock that is ahead
+ * cannot be told from time that has passed.
+ */
+function clockSkew(sessions: Sessions): number | null {
+  const [state] = sessions.open();
+  return state ? Math.min(0, sessions.now() - state.watermark) : null;
 }
 
 function permissionFor(

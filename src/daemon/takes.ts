@@ -75,7 +75,8 @@ export class Takes {
     this.#sessions = sessions;
     this.#rescue = new RescueOfTake(context, rescue);
     sessions.onEvent((event) => {
-      if (event.type === 'recording-started') setImmediate(() => this.#attributeAgain());
+      if (!/^recording-(started|continued)$/.test(event.type)) return;
+      setImmediate(() => this.#attributeAgain());
     });
   }
 
@@ -292,7 +293,9 @@ export class Takes {
   #attributeAgain(): void {
     for (const id of this.#followed.keys()) {
       const take = this.#take(id);
-      if (take.attribution !== 'unclaimed' && take.attribution !== 'ambiguous') continue;
+      const open = take.attribution === 'unclaimed' || take.attribution === 'ambiguous';
+      const told = this.recorderSays?.(take.path);
+      if (!open && (told === undefined || told === take.recording)) continue;
       this.#moveTo(take, this.#claim(take, this.#context.clock.now()));
     }
   }

@@ -120,20 +120,6 @@ describe.runIf(hasDesktop)('given a screen and a microphone', () => {
     expect(said - file.seconds * 1000).toBeLessThan(1_000);
   });
 
-  test('when the daemon dies, the capture goes on and the next daemon takes it up', async () => {
-    const first = recorder();
-    await first.screen.start();
-    await recorded(first.screen, 700);
-    // A daemon that dies leaves nothing but the working folder; close() does not touch ffmpeg.
-    await first.screen.close();
-    const second = new ScreenRecorder(first.options);
-    second.open();
-    expect(second.state).toEqual(first.screen.state);
-    await recorded(second, 1_500);
-    const path = await second.stop();
-    expect(played(path ?? '').headerSeconds).toBeGreaterThan(1.2);
-  });
-
   test('when the microphone falls silent, the milliseconds of silence are told', async () => {
     const { screen } = recorder();
     await screen.start();

@@ -33,7 +33,7 @@ interface Listed {
   }[];
 }
 
-describe.runIf(hasObs)('given a participant with OBS', () => {
+describe.runIf(hasObs)('given a participant with OBS', { timeout: 120_000 }, () => {
   const folder = mkdtempSync(join(tmpdir(), 'roomtape-evening-'));
   const home = join(folder, 'ada');
   const transcript: string[] = [];
