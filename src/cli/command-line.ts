@@ -49,6 +49,8 @@ async function dispatch(
   const [{ defineCommands, quickCommands }, { createFrame }] = await Promise.all([
     entry.load(),
     import('./frame.ts'),
+    // Loaded side by side instead of one after the other.
+    ...(entry.daily ? [import('./quick-command.ts'), import('./daemon-connection.ts')] : []),
   ]);
   const frame = createFrame(loadDaemon);
   const quick = at === 0 && quickCommands?.find(({ word }) => word === first);

@@ -16,6 +16,8 @@ export interface CommandEntry {
   readonly word: string;
   /** One line, in the imperative, for `roomtape --help`. */
   readonly summary: string;
+  /** Typed all day: what it will need is loaded at once. */
+  readonly daily?: true;
   readonly load: () => Promise<{
     readonly defineCommands: DefineCommands;
     /** The commands of the file that need no commander when they are plainly right. */
@@ -100,7 +102,7 @@ export const commandGroups: readonly CommandGroup[] = [
   {
     title: 'Recordings',
     entries: [
-      { word: 'list', summary: 'list recordings with their takes', load: list },
+      { word: 'list', summary: 'list recordings with their takes', load: list, daily: true },
       { word: 'search', summary: 'find recordings by words', load: list },
       { word: 'show', summary: 'show everything known of a recording', load: recordings },
       {
@@ -135,7 +137,12 @@ export const commandGroups: readonly CommandGroup[] = [
       },
       { word: 'up', summary: 'start the daemon', load: daemon },
       { word: 'down', summary: 'stop the daemon', load: daemon },
-      { word: 'status', summary: 'show what is recorded now and what needs care', load: daemon },
+      {
+        word: 'status',
+        summary: 'show what is recorded now and what needs care',
+        load: daemon,
+        daily: true,
+      },
       { word: 'logs', summary: 'print what the daemon wrote down', load: daemon },
       { word: 'daemon', summary: 'run the daemon in the foreground (daemon run)', load: daemon },
       {
