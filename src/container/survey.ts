@@ -135,6 +135,7 @@ export function diagnosisOf(
     readonly writer?: string | null;
     readonly durationMs?: number | null;
     readonly recoverable?: boolean;
+    readonly createdAt?: number;
   },
 ): Diagnosis {
   return {
@@ -147,6 +148,7 @@ export function diagnosisOf(
       found.recoverable ?? (found.verdict === 'whole' || found.verdict === 'interrupted'),
     needsReference: false,
     writer: found.writer ?? null,
+    ...(found.createdAt ? { createdAt: found.createdAt } : {}),
   };
 }
 

@@ -16,6 +16,7 @@ export const ids = {
   Info: 0x1549a966,
   TimestampScale: 0x2ad7b1,
   Duration: 0x4489,
+  DateUTC: 0x4461,
   MuxingApp: 0x4d80,
   WritingApp: 0x5741,
   Tracks: 0x1654ae6b,

@@ -44,6 +44,8 @@ export interface MatroskaHead {
   /** In ticks; 0 when it was never written. */
   readonly duration: number;
   readonly writer: string | null;
+  /** When the file was made, ms since 1970; 0 when it does not say. */
+  readonly createdAt: number;
   /** Everything else before the first cluster that is kept: attachments, chapters, tags. */
   readonly extras: readonly Element[];
   /**
@@ -88,6 +90,7 @@ function readTopLevel(window: Window, segment: Element) {
     scale: 1_000_000,
     duration: 0,
     writer: null as string | null,
+    createdAt: 0,
     extras: [] as Element[],
     meansToReturn: false,
     cues: null as Element | null,
@@ -112,12 +115,23 @@ function readTopLevel(window: Window, segment: Element) {
   return found;
 }
 
+const millennium = Date.UTC(2001, 0, 1);
+
 function readInfo(window: Window, info: Element) {
-  const read = { scale: 1_000_000, duration: 0, writer: null as string | null, holdsRoom: false };
+  const read = {
+    scale: 1_000_000,
+    duration: 0,
+    writer: null as string | null,
+    holdsRoom: false,
+    createdAt: 0,
+  };
   let muxer = '';
   for (const child of childrenOf(window, info.body, info.body + info.size)) {
     if (child.id === ids.TimestampScale) read.scale = uintOf(window, child) || 1_000_000;
     if (child.id === ids.Duration) read.duration = Math.max(0, floatOf(window, child)) || 0;
+    // Nanoseconds since 2001 (§5.1.2.11).
+    if (child.id === ids.DateUTC)
+      read.createdAt = millennium + Math.floor(uintOf(window, child) / 1e6);
     if (child.id === ids.Duration || child.id === ids.Void) read.holdsRoom = true;
     if (child.id === ids.MuxingApp) muxer = textOf(window, child);
     if (child.id === ids.WritingApp) read.writer = textOf(window, child) || null;

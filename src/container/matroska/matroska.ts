@@ -137,6 +137,7 @@ function wholeBySizes(head: MatroskaHead): Diagnosis {
     tracks,
     damage: [],
     writer: head.writer,
+    createdAt: head.createdAt,
     durationMs,
   });
 }
@@ -169,6 +170,7 @@ function atAGlance(source: ByteSource, head: MatroskaHead): Diagnosis {
     tracks,
     damage: damage.list,
     writer: head.writer,
+    createdAt: head.createdAt,
     durationMs: milliseconds(Math.max(0, ...ends) * head.scale, 1e9),
   });
 }
@@ -233,6 +235,7 @@ function describe({ head, walk, damage }: Survey, source: ByteSource): Diagnosis
     tracks,
     damage: damage.list,
     writer: head.writer,
+    createdAt: head.createdAt,
   });
 }
 

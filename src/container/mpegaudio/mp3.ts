@@ -156,8 +156,9 @@ function atAGlance(source: ByteSource, found: Survey): Diagnosis {
   if (!closes) damage.add('torn-tail', tags, 'The last frame is cut off.');
   reportCount(found, null, tags - start);
   const frames = count && count.frames > 0 && damage.isEmpty ? count.frames : null;
-  const guess = Math.floor((tags - first) / header.length);
-  const durationMs = milliseconds((frames ?? guess) * header.samples, header.sampleRate);
+  const guess = frames ?? guessFrames(found, tags - first);
+  const durationMs =
+    guess === null ? null : milliseconds(guess * header.samples, header.sampleRate);
   return diagnosisOf({
     container: 'mp3',
     verdict: damage.isEmpty ? 'whole' : 'interrupted',
@@ -165,6 +166,14 @@ function atAGlance(source: ByteSource, found: Survey): Diagnosis {
     damage: damage.list,
     writer: count?.writer ?? null,
   });
+}
+
+/** About how many frames there are in so many bytes; null when the rate is not known. */
+function guessFrames({ count, header }: Survey, bytes: number): number | null {
+  if (!count) return Math.floor(bytes / header.length);
+  return count.frames > 0 && count.bytes > 0
+    ? Math.floor((count.frames * bytes) / count.bytes)
+    : null;
 }
 
 /** Compares the count frame with what is there; `frames` null when they were not counted. */

@@ -39,6 +39,7 @@ export class PesStream {
   #last = Number.NEGATIVE_INFINITY;
   #lastSeconds = 0;
   #previous = Number.NaN;
+  #step = 0;
   #open: OpenPes | null = null;
 
   constructor(stream: ElementaryStream) {
@@ -92,8 +93,7 @@ export class PesStream {
   get seconds(): number {
     if (this.packets === 0) return 0;
     const span = this.lastSecond - this.firstSecond;
-    const frame = this.packets > 1 ? span / (this.packets - 1) : 0;
-    return span + (this.#lastSeconds > 0 ? this.#lastSeconds : frame);
+    return span + (this.#lastSeconds > 0 ? this.#lastSeconds : this.#step / clockRate);
   }
 
   #begin(window: Window, packet: Packet): void {
@@ -138,6 +138,9 @@ export class PesStream {
       // 33 bits run over every 26.5 hours.
       time += Math.round((this.#previous - stamp) / clockWrap) * clockWrap;
     }
+    // Frames are not in the order they are shown; the shortest step is that of one frame.
+    const step = Math.abs(time - this.#previous);
+    if (step > 0 && (this.#step === 0 || step < this.#step)) this.#step = step;
     this.#previous = time;
     this.#first = Math.min(this.#first, time);
     this.#last = Math.max(this.#last, time);
