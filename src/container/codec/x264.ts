@@ -3,7 +3,8 @@
  * parameter sets, but for the picture's size and format: so a file that lost its sets can be given
  * new ones, to be tried by decoding.
  *
- * How options become fields was checked by comparing streams with their texts (core 164); see docs/decisions/0102-parameter-sets-from-x264.md.
+ * How options become fields was checked by comparing streams with their texts (core 164); see
+ * docs/decisions/0102-parameter-sets-from-x264.md.
  */
 import { BitReader } from './bit-reader.ts';
 import { buildH264Sets, type H264Recipe, type H264SetPair } from './h264-writer.ts';
