@@ -90,14 +90,18 @@ export function writePlan(
   }
   removeDeadPartials(path);
   const partial = partialName(path);
+  let named = false;
   try {
     const how = produce(source, plan, partial, options);
     source.assertUnchanged();
     moveIntoPlace(partial, path, options.existing === 'overwrite');
+    named = options.existing !== 'overwrite';
     syncFolder(folder);
     return { path, how };
   } catch (cause) {
     rmSync(partial, { force: true });
+    // A name that a power cut may take back is no result; an older file it replaced is gone already.
+    if (named) rmSync(path, { force: true });
     throw cause instanceof RoomtapeError || cause instanceof Cancelled
       ? cause
       : unwritable(path, cause);
@@ -244,7 +248,12 @@ function moveIntoPlace(partial: string, target: string, overwrite: boolean): voi
       if (systemCode(taken) === 'EEXIST') throw outputExists(target, false);
       throw taken;
     }
-    renameSync(partial, target);
+    try {
+      renameSync(partial, target);
+    } catch (failed) {
+      rmSync(target, { force: true });
+      throw failed;
+    }
     return;
   }
   rmSync(partial);
