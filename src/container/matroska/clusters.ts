@@ -28,6 +28,9 @@ const chainLength = 3;
 /** A cue at most this often, in milliseconds. */
 const cueInterval = 400;
 
+/** Pictures are stored at most so long before one that is shown earlier. */
+const reorderMs = 700;
+
 const clusterChildren: ReadonlySet<number> = new Set([
   ids.Timestamp,
   ids.Position,
@@ -321,9 +324,11 @@ export class ClusterWalk {
   #stepsBack(at: number): boolean {
     const next = elementAt(this.#window, at);
     const block = next && isBlock(next) ? readBlock(this.#window, next) : null;
-    const last = block ? this.clocks.get(block.track)?.last : undefined;
-    const base = this.#timestamps.at(-1) ?? 0;
-    return block !== null && last !== undefined && base + block.relative < last - 1000;
+    const clock = block ? this.clocks.get(block.track) : undefined;
+    if (!block || clock?.last === undefined) return false;
+    // Pictures are stored in decoding order: they may step back by some frames, sound never does.
+    const leeway = clock.kind === 'video' ? reorderMs / this.#msPerTick : 0;
+    return (this.#timestamps.at(-1) ?? 0) + block.relative < clock.last - leeway;
   }
 
   /** Places blocks without a cluster just before the time at which the next cluster begins. */
