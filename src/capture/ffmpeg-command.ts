@@ -96,7 +96,9 @@ function inputArguments(source: CaptureSource): string[] {
   switch (source.platform) {
     case 'linux':
       return [
-        ...[...queue, '-f', 'x11grab', ...rate, ...size, '-i', source.screen],
+        // A screen needs no probing, which would cost the first second.
+        ...[...queue, '-probesize', '32', '-analyzeduration', '0'],
+        ...['-f', 'x11grab', ...rate, ...size, '-i', source.screen],
         // A fragment of 25 ms: the default of pulse is 2 s, which a crash would take with it.
         ...source.microphones.flatMap((name) => [
           ...queue,

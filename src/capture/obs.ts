@@ -68,6 +68,13 @@ const unsupportedRpcVersion = 4010;
 /** The event subscriptions we need: General (1) for ExitStarted, Outputs (64) for recording. */
 const subscriptions = 1 | 64;
 
+/** InputVolumeMeters comes twenty times a second: asked for only while we look at one of them. */
+const meterSubscription = 65_536;
+const meterMs = 400;
+
+/** -60 dB as a factor: a muted microphone is below it, a quiet room above. */
+const heardLevel = 0.001;
+
 export class ObsRecorder implements Recorder {
   readonly name: string;
   readonly kind = 'obs';
@@ -81,6 +88,7 @@ export class ObsRecorder implements Recorder {
   #failures = 0;
   #closed = false;
   #changedAt = Number.NEGATIVE_INFINITY;
+  #silentSince: number | null = null;
   #connecting: Promise<void> | null = null;
   /** Since when a capturing OBS has been out of reach; null while it is in reach. */
   #outOfReachSince: number | null = null;
@@ -159,7 +167,20 @@ export class ObsRecorder implements Recorder {
     const link = this.#link;
     if (!link) return { bytes: null, recordedMs: null, silentMs: null };
     const status = await link.call('GetRecordStatus');
-    return { bytes: status.outputBytes, recordedMs: status.outputDuration, silentMs: null };
+    const silentMs = this.state.state === 'recording' ? this.#silence(await link.levels()) : null;
+    return { bytes: status.outputBytes, recordedMs: status.outputDuration, silentMs };
+  }
+
+  /** How long no input has been heard, by the looks that were taken. */
+  #silence(levels: readonly number[] | null): number | null {
+    if (levels === null || levels.length === 0) {
+      this.#silentSince = null;
+      return null;
+    }
+    const now = performance.now();
+    if (levels.some((level) => level > heardLevel)) this.#silentSince = null;
+    else this.#silentSince ??= now;
+    return this.#silentSince === null ? 0 : now - this.#silentSince;
   }
 
   /** One value of OBS's current profile, as it is now; null when not connected. */
@@ -327,6 +348,7 @@ export class ObsRecorder implements Recorder {
   /** Every change of the recording, whoever caused it. */
   #follow(event: ObsEvent): void {
     this.#changedAt = performance.now();
+    if (event.state === 'STARTING') this.#silentSince = null;
     const path = event.path ?? pathOf(this.state);
     const state = statesOfEvents[event.state];
     // Later versions may know more events; none of them is one of our states.
@@ -398,6 +420,34 @@ class ObsLink {
       `OBS does not answer ${request[0]}`,
     );
 
+  /** The peak of each sound input right now; null when OBS does not tell. */
+  async levels(): Promise<readonly number[] | null> {
+    let hear: (levels: readonly number[]) => void = () => {};
+    const heard = new Promise<readonly number[]>((resolve) => {
+      hear = resolve;
+    });
+    const listener = ({ inputs }: { inputs: readonly object[] }) => hear(inputs.map(peakOf));
+    this.#socket.on('InputVolumeMeters', listener);
+    try {
+      const eventSubscriptions = subscriptions | meterSubscription;
+      await this.#ask(this.#socket.reidentify({ eventSubscriptions }), 'volume meters');
+      return await within(Promise.race([heard, this.#ended]), meterMs, 'no volume meters');
+    } catch {
+      return null; // an older OBS, or one that is going: silence cannot be told, which is all
+    } finally {
+      this.#socket.off('InputVolumeMeters', listener);
+      await this.#ask(
+        this.#socket.reidentify({ eventSubscriptions: subscriptions }),
+        'no volume meters',
+      ).catch(() => {});
+    }
+  }
+
+  async #ask<T>(work: Promise<T>, what: string): Promise<T> {
+    const answered = Promise.race([work, this.#ended]);
+    return await within(answered, this.#waits.request, `OBS does not answer ${what}`);
+  }
+
   async close(): Promise<void> {
     this.onClosed = () => {};
     this.onState = () => {};
@@ -405,6 +455,16 @@ class ObsLink {
       // A socket that hangs while closing is dropped with this object; there is nothing to tell.
     });
   }
+}
+
+/** The loudest of an input's channels; each is [magnitude, peak, input peak] as factors. */
+function peakOf(input: object): number {
+  const channels: unknown = Object.entries(input).find(([key]) => key === 'inputLevelsMul')?.[1];
+  if (!Array.isArray(channels)) return 0;
+  return Math.max(
+    0,
+    ...channels.map((channel) => (Array.isArray(channel) ? Number(channel[1]) || 0 : 0)),
+  );
 }
 
 /**

@@ -149,6 +149,20 @@ describe.runIf(hasObs)('given a real OBS Studio', () => {
     await obs.stop();
   });
 
+  test('when no input is heard, the milliseconds of silence are told', async () => {
+    const person = new OBSWebSocket();
+    await person.connect(`ws://127.0.0.1:${port}`, obsPassword);
+    await obs.start();
+    expect((await obs.pulse()).silentMs).toBeNull();
+    // A microphone on a machine without a sound server: it is there, and gives nothing.
+    const inputKind = 'pulse_input_capture';
+    await person.call('CreateInput', { sceneName: 'Scene', inputName: 'Microphone', inputKind });
+    while (((await obs.pulse()).silentMs ?? 0) < 200);
+    await person.call('RemoveInput', { inputName: 'Microphone' });
+    await person.disconnect();
+    await obs.stop();
+  });
+
   test('when the password is wrong, it says so and does not hammer', async () => {
     const stranger = new ObsRecorder({
       name: 'stranger',
