@@ -95,23 +95,36 @@ export function walkFile(source: ByteSource, from: number, visit: (box: Box) => 
   return { stop: at, broken: false };
 }
 
+/** Blocks that are kept: enough for the headers of a movie, whose tables lie between them. */
+const mostBlocks = 32;
+
 /**
- * A source that reads ahead in blocks, for walks that look at many small places.
+ * A source that reads in blocks and keeps the last ones, for walks that look at many small places.
  *
  * Reads longer than a block go through untouched.
  */
 export function readAhead(source: ByteSource, blockSize = 16 * 1024): ByteSource {
-  let start = 0;
-  let block: Uint8Array = new Uint8Array(0);
+  const blocks = new Map<number, Uint8Array>();
+  const blockAt = (start: number): Uint8Array => {
+    const known = blocks.get(start);
+    if (known) return known;
+    const block = source.read(start, blockSize);
+    if (blocks.size >= mostBlocks) blocks.delete(blocks.keys().next().value ?? 0);
+    blocks.set(start, block);
+    return block;
+  };
   return {
     size: source.size,
     read(offset, length) {
       if (length > blockSize) return source.read(offset, length);
-      if (offset < start || offset + length > start + block.length) {
-        start = offset;
-        block = source.read(offset, blockSize);
-      }
-      return block.subarray(offset - start, offset - start + length);
+      const start = offset - (offset % blockSize);
+      const first = blockAt(start).subarray(offset - start, offset - start + length);
+      if (first.length === length || start + blockSize >= source.size) return first;
+      const joined = new Uint8Array(length);
+      joined.set(first);
+      const rest = blockAt(start + blockSize).subarray(0, length - first.length);
+      joined.set(rest, first.length);
+      return joined.subarray(0, first.length + rest.length);
     },
   };
 }

@@ -104,6 +104,7 @@ const leastZeroTail = 4096;
 export function zeroTailFrom(source: ByteSource, movie: Movie | null): number {
   const mayBeSilent = movie?.tracks.some((track) => track.entry.frameBytes > 0) ?? false;
   let from = source.size;
+  if (source.read(Math.max(0, from - 64), 64).some((byte) => byte !== 0)) return from;
   const step = 64 * 1024;
   while (from > 0) {
     const at = Math.max(0, from - step);

@@ -70,7 +70,7 @@ export function resume(saved: SavedScan): ResumedScan | null {
 function isScanState(value: unknown): value is ScanState {
   if (typeof value !== 'object' || value === null) return false;
   const state = value as Readonly<Record<string, unknown>>;
-  const numbers = ['position', 'samples', 'holeFrom', 'searchedTo', 'realignFrom'];
+  const numbers = ['position', 'samples', 'holeFrom', 'searchedTo', 'realignFrom', 'timecode'];
   return (
     numbers.every((name) => Number.isSafeInteger(state[name])) &&
     Array.isArray(state['lanes']) &&

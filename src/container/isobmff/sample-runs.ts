@@ -128,13 +128,36 @@ function fixedParts(at: number, end: number, lane: Lane, model: MediaModel): Run
   const total = Math.floor((end - at) / fixedBytes) * fixedBytes;
   if (total <= 0) return [];
   const usual = model.tracks[lane.tracks[0] ?? 0]?.runBytes ?? 0;
-  const share = Math.floor(total / lane.tracks.length / fixedBytes) * fixedBytes;
-  const length = usual > 0 ? usual : share;
+  const [wholeRuns, lastShare] = shares(total, usual, lane);
   const parts: RunPart[] = [];
-  for (let left = total; left > 0; left -= length) {
-    parts.push({ lane, length: Math.min(left, Math.max(fixedBytes, length)) });
-  }
+  for (let run = 0; run < wholeRuns; run += 1) parts.push({ lane, length: usual });
+  let left = total - wholeRuns * usual;
+  for (; left > 0; left -= lastShare) parts.push({ lane, length: Math.min(left, lastShare) });
   return parts;
+}
+
+/**
+ * How a run of PCM is shared out: so many runs of the usual length, then shorter ones, of which every
+ * track has one (the last of a recording).
+ */
+function shares(
+  total: number,
+  usual: number,
+  lane: Lane,
+): readonly [wholeRuns: number, lastShare: number] {
+  const { fixedBytes } = lane.codec;
+  const tracks = lane.tracks.length;
+  const equal = Math.max(fixedBytes, Math.floor(total / tracks / fixedBytes) * fixedBytes);
+  if (usual <= 0) return [0, equal];
+  const most = Math.floor(total / usual);
+  if (total % usual === 0 || tracks === 1) return [most, usual];
+  for (let runs = most; runs >= Math.max(0, most - tracks); runs -= 1) {
+    const rest = total - runs * usual;
+    // Tracks that were level before are level behind it.
+    if (lane.clocks.isLevel && runs % tracks !== 0) continue;
+    if (rest % (tracks * fixedBytes) === 0 && rest / tracks < usual) return [runs, rest / tracks];
+  }
+  return [most, usual];
 }
 
 function guessedParts(

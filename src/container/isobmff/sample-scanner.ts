@@ -24,6 +24,7 @@ export interface ScanState {
   readonly searchedTo: number;
   readonly realignFrom: number;
   readonly holes: readonly Hole[];
+  readonly timecode: number;
   readonly lanes: readonly {
     readonly codec: CodecState;
     readonly clocks: ClockState;
@@ -51,6 +52,8 @@ export class SampleScanner {
   readonly #model: MediaModel;
   /** Tracks whose samples nobody can measure (text, time codes) lie between the others. */
   readonly #opaque: readonly number[];
+  /** The time code track until its only sample is found. */
+  #timecode: number;
   #holeFrom = -1;
   #searchedTo = -1;
   /** Number of the first sample behind the last hole until the turn of the tracks is known. */
@@ -65,6 +68,7 @@ export class SampleScanner {
     this.#measured = this.#lanes.filter((lane) => lane.codec.framing === 'measured');
     this.#lengthless = this.#lanes.filter((lane) => lane.codec.framing !== 'measured');
     const known = new Set(this.#lanes.flatMap((lane) => lane.tracks));
+    this.#timecode = model.tracks.findIndex(({ layout }) => layout.entry.kind === 'timecode');
     this.#opaque = model.tracks.map((_, place) => place).filter((place) => !known.has(place));
   }
 
@@ -85,7 +89,7 @@ export class SampleScanner {
     for (let steps = 0; this.position < window.to; steps += 1) {
       if (steps % 256 === 0 && progress && !progress(this.position)) throw new Cancelled();
       if (this.#passBox(window)) continue;
-      if (this.#takeText(window)) continue;
+      if (this.#takeText(window) || this.#takeTimecode(window)) continue;
       const step = this.#takeSample(window);
       if (step === 'taken') continue;
       if (step === 'ends') {
@@ -113,6 +117,7 @@ export class SampleScanner {
       searchedTo: this.#searchedTo,
       realignFrom: this.#realignFrom,
       holes: [...this.samples.holes],
+      timecode: this.#timecode,
       lanes: this.#lanes.map((lane) => ({
         codec: lane.codec.state(),
         clocks: lane.clocks.state(),
@@ -140,6 +145,7 @@ export class SampleScanner {
     this.#holeFrom = state.holeFrom;
     this.#searchedTo = state.searchedTo;
     this.#realignFrom = state.realignFrom;
+    this.#timecode = state.timecode;
     return true;
   }
 
@@ -384,6 +390,20 @@ export class SampleScanner {
     lane.clocks.advance(duration);
     lane.taken += 1;
     this.position += length;
+  }
+
+  /** Takes the one sample of a time code track: four bytes in front of a sample that is measured. */
+  #takeTimecode(window: ScanWindow): boolean {
+    const track = this.#timecode;
+    if (track < 0 || this.#holeFrom >= 0) return false;
+    const at = this.position;
+    if (!this.#measured.some((lane) => this.#chain(window, at + 4, lane, 1) > 0)) return false;
+    // Where a sample begins here, too, the four bytes are its own.
+    if (this.#measured.some((lane) => window.measure(lane.codec, at) !== notASample)) return false;
+    this.#timecode = -1;
+    this.samples.push(at, 4, track, foundFlags.sync, 0);
+    this.position += 4;
+    return true;
   }
 
   /** Takes a text sample: a length, and behind that many bytes samples go on. */

@@ -10,6 +10,8 @@ import { u16, u32, u64 } from './fields.ts';
 import type { Track } from './movie.ts';
 import { SampleColumns } from './sample-columns.ts';
 
+const tableBlock = 64 * 1024;
+
 /** Entries of a table, read from the file block by block as they are asked for. */
 class TableReader {
   readonly count: number;
@@ -33,7 +35,8 @@ class TableReader {
     const at = this.#at + index * this.#size;
     if (at < this.#blockStart || at + this.#size > this.#blockStart + this.#block.length) {
       this.#blockStart = at;
-      this.#block = this.#source.read(at, 64 * 1024);
+      const left = (this.count - index) * this.#size;
+      this.#block = this.#source.read(at, Math.min(tableBlock, Math.max(this.#size, left)));
     }
     return this.#block.subarray(at - this.#blockStart, at - this.#blockStart + this.#size);
   }
@@ -90,7 +93,8 @@ class SizeReader {
     const at = this.#at + Math.floor(bit / 8);
     if (at < this.#blockStart || at + 4 > this.#blockStart + this.#block.length) {
       this.#blockStart = at;
-      this.#block = this.#source.read(at, 64 * 1024);
+      const left = Math.ceil(((this.count - index) * this.#bits) / 8);
+      this.#block = this.#source.read(at, Math.min(tableBlock, Math.max(4, left)));
     }
     const place = at - this.#blockStart;
     if (this.#bits === 32) return u32(this.#block, place);

@@ -104,12 +104,29 @@ export class ScanWindow {
     while (place < this.to) {
       this.cover(place, 1);
       const { bytes } = this;
-      let index = place - this.start;
-      while (index < bytes.length && bytes[index] === 0) index += 1;
+      if (bytes.length === 0) break;
+      const index = firstNonZero(bytes, place - this.start);
       if (index < bytes.length) return this.start + index;
       place = this.end;
-      if (bytes.length === 0) break;
     }
     return this.to;
   }
+}
+
+/** Index of the first byte from `from` on that is not zero; four at a time: holes are large. */
+function firstNonZero(bytes: Uint8Array, from: number): number {
+  let index = from;
+  while (index < bytes.length && (bytes.byteOffset + index) % 4 !== 0 && bytes[index] === 0)
+    index += 1;
+  if (bytes[index] !== 0 || (bytes.byteOffset + index) % 4 !== 0) return index;
+  const words = new Uint32Array(
+    bytes.buffer,
+    bytes.byteOffset + index,
+    Math.floor((bytes.length - index) / 4),
+  );
+  let word = 0;
+  while (word < words.length && words[word] === 0) word += 1;
+  index += word * 4;
+  while (index < bytes.length && bytes[index] === 0) index += 1;
+  return index;
 }

@@ -50,6 +50,11 @@ export class TrackClocks {
     return Math.min(...this.#ticks) / rate;
   }
 
+  /** Every track has come equally far. */
+  get isLevel(): boolean {
+    return this.#ticks.every((ticks) => ticks === this.#ticks[0]);
+  }
+
   /** Behind a hole nobody knows how far each track came: all go on together. */
   equalise(): void {
     const furthest = Math.max(...this.#ticks);
