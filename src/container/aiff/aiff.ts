@@ -148,7 +148,9 @@ function measure(source: ByteSource, window: Window, common: Common, sound: Chun
       return { common, sound, start, end: declaredEnd, rest, damage };
     }
   }
-  const limit = fits ? declaredEnd : soundEnd(source, start, declaredEnd < size ? declaredEnd : start);
+  const limit = fits
+    ? declaredEnd
+    : soundEnd(source, start, declaredEnd < size ? declaredEnd : start);
   const end = start + Math.floor((limit - start) / common.blockAlign) * common.blockAlign;
   const frames = (end - start) / common.blockAlign;
   const detail = `The header claims ${common.frames} frames of sound; there are ${frames}.`;
