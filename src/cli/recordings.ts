@@ -43,9 +43,17 @@ export function defineCommands(program: Command, frame: Frame): void {
     .argument('[recording]', 'with --evidence: its id')
     .option('--evidence', 'a folder that anybody can check with openssl')
     .option('--format <format>', 'json or csv', 'csv')
-    .option('--out <file>', 'where to (standard output)');
+    .option('--join', 'the takes of RECORDING as one file, without re-encoding')
+    .option('--split-rooms', 'a file for each room that RECORDING’s takes span')
+    .option('--timeline', 'what everybody recorded in a --room, on one timeline')
+    .option('--pauses <how>', 'keep the pauses between takes as time, or close them', 'keep')
+    .option('--out <file>', 'where to (standard output; media: a folder)');
   for (const { flags, help } of filterOptions) exported.option(flags, help);
   exported.action(async (id: string | undefined, options: QuickOptions) => {
+    if (options['join'] || options['splitRooms'] || options['timeline']) {
+      const { exportMedia } = await import('./export-media.ts');
+      return exportMedia(frame, id, options);
+    }
     if (id === undefined && options['evidence'] !== true) return exportList(frame, options);
     if (id === undefined || options['evidence'] !== true) {
       throw new RoomtapeError('usage', 'A recording and --evidence go together.', {

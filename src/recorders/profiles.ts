@@ -100,7 +100,7 @@ export const ignoredNames: readonly RegExp[] = [
   /^(?:Thumbs\.db|desktop\.ini|ehthumbs\.db)$/i,
   /\.(?:icloud|crdownload|part|partial|download|opdownload|filepart|!ut|tmp~)$/i,
   /^~\$/,
-  /\.recovered(?:-\d+)?\.[^.]+$/i,
+  /\.(?:recovered|joined|timeline|room-\d+)(?: \(\d+\))?\.[^.]+$/i,
 ];
 
 /** Extensions of files that may hold a recording, without their dot, in lower case. */

@@ -182,7 +182,7 @@ export const guardedInput: readonly string[] = [
  * Demuxers for files as recorders write them. Playlists (hls, concat, dash, imf) are not among
  * them: they make ffmpeg open whatever else they name.
  */
-const demuxers =
+export const demuxers =
   'mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,flv,live_flv,avi,wav,w64,aiff,ogg,flac,mp3,aac,ac3,eac3,caf';
 
 export interface DecodeOptions {
