@@ -56,10 +56,12 @@ export const newVigil: Vigil = { samples: [] };
 /** Adds a look and forgets the old ones; a pause breaks the measurement of the rate. */
 export function observe(vigil: Vigil, sample: Sample): Vigil {
   const last = vigil.samples.at(-1);
-  const continues =
-    last !== undefined && last.state === sample.state && (last.bytes ?? 0) <= (sample.bytes ?? 0);
+  const isSame = last !== undefined && last.state === sample.state;
+  // A recorder that does not answer has, for all we know, put out nothing more.
+  const bytes = sample.bytes ?? (isSame ? last.bytes : null);
+  const continues = isSame && (last.bytes ?? 0) <= (bytes ?? 0);
   const kept = continues ? vigil.samples.filter(({ at }) => sample.at - at <= rememberedMs) : [];
-  return { samples: [...kept, sample] };
+  return { samples: [...kept, { ...sample, bytes }] };
 }
 
 /** What there is to say now; the same warning comes again as long as its reason lasts. */

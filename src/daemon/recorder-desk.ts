@@ -17,7 +17,13 @@ import type { SessionEvent } from '../session/events.ts';
 import { findParticipant } from '../session/find.ts';
 import type { RecordingId } from '../session/ids.ts';
 import { isRefusal } from '../session/refusal.ts';
-import { type EndCause, type Recording, type SessionState, spokenRoom } from '../session/state.ts';
+import {
+  type EndCause,
+  isLive,
+  type Recording,
+  type SessionState,
+  spokenRoom,
+} from '../session/state.ts';
 import { rowOf } from '../session/table.ts';
 import type { DaemonContext } from './area.ts';
 import type { Applied, Driver, Sessions } from './sessions.ts';
@@ -208,8 +214,14 @@ export class RecorderDesk {
     this.#sessions.rehearse(state.id, command, actor);
     if (command.type === 'pause') await recorder.pause();
     else if (command.type === 'resume') await recorder.resume();
-    else if (command.type === 'stop') await recorder.stop();
-    else {
+    else if (command.type === 'stop') {
+      await recorder.stop();
+      // The room may have closed, or permission gone, while the recorder finished its file.
+      const after = this.#sessions.recording(recording.id);
+      if (after && !isLive(after.recording)) {
+        return { state: after.state, events: [], told: [`${recorder.name} is stopped.`] };
+      }
+    } else {
       await this.#begin(recorder);
       this.#bind(recorder, recording.id);
     }

@@ -112,13 +112,10 @@ export function openRecorders(
     desk,
     onTake(take, moment) {
       if (moment !== 'indexed' || take.recoveredPath === null) return;
-      // Told when it happens; `list` and `show` keep it, so it does not stand in the status.
-      const key = `recovered:${take.id}`;
       const text = `${take.path} was interrupted; what could be saved is in ${take.recoveredPath}.`;
       const next = `roomtape show ${take.id}`;
       const body = { take: take.id, path: take.path, recoveredPath: take.recoveredPath };
-      warnings.raise(key, { kind: 'recovered', level: 'warning', text, next, body });
-      warnings.clear(key);
+      warnings.tell({ kind: 'recovered', level: 'warning', text, next, body });
       warnings.amend(take.path, text, next);
     },
     handlers: {

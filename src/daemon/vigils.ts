@@ -122,7 +122,6 @@ export class Vigils {
   /** Says when the room of a running recording is about to close. True while any recording runs. */
   #lookAtRooms(): boolean {
     const now = this.#sessions.now();
-    this.#warnings.clearAll('closing:');
     let any = false;
     for (const { state, recording } of this.#sessions.live()) {
       if (recording.participant !== state.self || !isLive(recording)) continue;
@@ -138,17 +137,17 @@ export class Vigils {
 
   readonly #told = new Set<string>();
 
+  /** Once: the status counts the seconds by itself. */
   #warnOfClosing(id: string, room: string, seconds: number): void {
-    const warning = {
+    if (this.#told.has(id)) return;
+    this.#told.add(id);
+    this.#warnings.tell({
       kind: 'room-closing',
-      level: 'warning' as const,
+      level: 'warning',
       text: `${room} closes in ${seconds} s: stop, or the recording may be cut.`,
       next: 'roomtape stop',
       body: { recording: id, seconds },
-    };
-    if (this.#told.has(id)) this.#warnings.keep(`closing:${id}`, warning);
-    else this.#warnings.raise(`closing:${id}`, warning);
-    this.#told.add(id);
+    });
   }
 }
 

@@ -26,7 +26,11 @@ export class WarningDesk {
   raise(key: string, warning: Warning): void {
     const isNew = !this.#standing.has(key);
     this.#standing.set(key, warning);
-    if (!isNew) return;
+    if (isNew) this.tell(warning);
+  }
+
+  /** Tells something once, in the event stream and on the desktop; the status does not keep it. */
+  tell(warning: Warning): void {
     const { kind, text, next, body = {} } = warning;
     const type = `warning:${kind}`;
     this.#context.publish({ type, text, body: { ...body, ...(next ? { next } : {}) } });
@@ -36,11 +40,6 @@ export class WarningDesk {
     void notifyDesktop(`Roomtape: ${title}`, text, this.environment).then((shown) => {
       if (!shown) this.#context.log.warn('this desktop shows no notifications');
     });
-  }
-
-  /** Keeps a warning standing with new words, without telling it again. */
-  keep(key: string, warning: Warning): void {
-    this.#standing.set(key, warning);
   }
 
   /** Gives new words to every standing warning about a file. */

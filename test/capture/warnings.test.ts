@@ -32,6 +32,15 @@ describe('given looks at a running recording', () => {
     expect(kinds([...samples, { at: 15_000, bytes: 3e6 }, { at: 20_000, bytes: 4e6 }])).toEqual([]);
   });
 
+  test('when the recorder no longer answers, that counts as nothing written', () => {
+    const hangs = [
+      { at: 0, bytes: 1 },
+      { at: 5_000, bytes: null },
+      { at: 12_000, bytes: null },
+    ];
+    expect(kinds(hangs)).toEqual(['nothing-written']);
+  });
+
   test('when it is paused, nothing written is as it should be', () => {
     const paused = [0, 5, 10, 15, 20].map((s) => ({ at: s * 1000, state: 'paused' as const }));
     expect(kinds(paused)).toEqual([]);
