@@ -10,6 +10,7 @@ import { usualPlaces } from '../recorders/profiles.ts';
 import { existingPlaces } from '../system/places.ts';
 import { openWatcher, watchableFolder } from '../system/watcher.ts';
 import type { Area, DaemonContext } from './area.ts';
+import { examineFolder } from './folder-findings.ts';
 import type { Takes } from './takes.ts';
 
 /** Under this key of the catalogue's meta: whose files a folder holds, by path. */
@@ -127,6 +128,10 @@ export function openWatching(context: DaemonContext, takes: Takes): WatchingArea
             : [],
       ),
     }),
+    examine: () => {
+      const leastFree = context.config['free-disk-mb'] * 1e6;
+      return Promise.all(catalogue.folders.all().map(({ path }) => examineFolder(path, leastFree)));
+    },
     async close() {
       await watcher.close();
       await takes.close();

@@ -239,6 +239,31 @@ describe('given a running daemon', () => {
   });
 });
 
+describe('given a machine to be examined', () => {
+  test('doctor has a finding for each part, and watched folders that vanished are among them', async () => {
+    const machine = newMachine();
+    const folder = join(machine.home, 'videos');
+    mkdirSync(folder);
+    await machine.run('up');
+    expect((await machine.run('watch', 'add', folder)).code).toBe(0);
+    rmSync(folder, { recursive: true });
+    const findings = await machine.json<{ part: string; level: string; text: string }>('doctor');
+    const parts = new Set(findings.map(({ part }) => part));
+    for (const part of ['node', 'database', 'ffmpeg', 'folder', 'disk', 'settings', 'clock']) {
+      expect(parts).toContain(part);
+    }
+    expect(findings.find(({ part }) => part === 'daemon')?.level).toBe('ok');
+    expect(findings.find(({ part }) => part === 'watched')).toMatchObject({ level: 'warning' });
+  });
+
+  test('doctor starts nothing, and without a daemon names the command that does', async () => {
+    const machine = newMachine();
+    const { out } = await machine.run('doctor');
+    expect(out).toContain('roomtape up');
+    expect((await machine.run('status', '--no-start')).code).toBe(3);
+  });
+});
+
 describe('given a dead daemon’s leavings', () => {
   test('when a stale socket lies there, then it is replaced', async () => {
     const machine = newMachine();
