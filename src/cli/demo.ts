@@ -17,6 +17,7 @@ import { findFfmpeg } from '../system/ffmpeg.ts';
 import { pathsOf } from '../system/paths.ts';
 import { version } from '../system/version.ts';
 import type { Frame } from './frame.ts';
+import { isTerminal } from './output.ts';
 
 /** The demonstration ends by then, whatever happens. */
 const longestMs = 75_000;
@@ -86,7 +87,13 @@ class Evening {
   constructor(folder: string, ffmpeg: string) {
     this.#folder = folder;
     this.#ffmpeg = ffmpeg;
-    this.#env = { ...process.env, ROOMTAPE_HOME: join(folder, 'home'), ROOMTAPE_FFMPEG: ffmpeg };
+    this.#env = {
+      ...process.env,
+      ROOMTAPE_HOME: join(folder, 'home'),
+      ROOMTAPE_FFMPEG: ffmpeg,
+      ROOMTAPE_OUTPUT: 'table',
+      ...(isTerminal() ? { FORCE_COLOR: '1' } : { NO_COLOR: '1' }),
+    };
     const late = `The demonstration was not over after ${longestMs / 1_000} s.`;
     this.#deadline = setTimeout(() => this.giveUp(late), longestMs);
   }
@@ -280,8 +287,12 @@ class Evening {
     this.#commanding = true;
     const text = await this.#capture(...argv);
     this.#commanding = false;
-    for (const line of text.trimEnd().split('\n'))
-      this.#say(`  ${line.replaceAll(`${this.#folder}/`, '')}`);
+    for (const line of text.trimEnd().split('\n')) this.#say(`  ${this.#shown(line)}`);
+  }
+
+  /** Paths without the temporary folder, signed lines by their beginning. */
+  #shown(line: string): string {
+    return line.replaceAll(`${this.#folder}/`, '').replace(/(rt1\.\S{24})\S+/g, '$1…');
   }
 
   #capture(...argv: string[]): Promise<string> {

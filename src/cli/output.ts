@@ -34,8 +34,11 @@ export interface Document<T> {
   readonly more?: Readonly<Record<string, unknown>>;
 }
 
-/** Whether a person reads our output. `process.stdout.isTTY` would cost the stream (3 ms). */
-export const isTerminal = () => isatty(1);
+/**
+ * Whether a person reads our output. `process.stdout.isTTY` would cost the stream (3 ms). `roomtape
+ * demo` shows a person what its commands print, and says so with the variable.
+ */
+export const isTerminal = () => isatty(1) || process.env['ROOMTAPE_OUTPUT'] === 'table';
 
 /** The text a document becomes on this stdout. */
 export async function render<T>(document: Document<T>, json: boolean): Promise<string> {
