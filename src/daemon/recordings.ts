@@ -11,8 +11,6 @@ import type {
 } from '../api/recording-routes.ts';
 import type { ListedRecording, RecordingRecord } from '../catalogue/recording-table.ts';
 import type { TakeRecord } from '../catalogue/take-table.ts';
-import { containerIds } from '../container/diagnosis.ts';
-import type { ReferenceProfile } from '../container/format.ts';
 import { exitCodes, RoomtapeError } from '../errors.ts';
 import { findParticipant, findRoom } from '../session/find.ts';
 import { type IdKind, shortId } from '../session/ids.ts';
@@ -21,6 +19,7 @@ import type { SessionState } from '../session/state.ts';
 import { recoveryCode, recoveryFields, verifiedFields } from '../system/recovery-report.ts';
 import { isSound, type Rescue, type RescueProgress } from '../system/rescue.ts';
 import type { Area, DaemonContext } from './area.ts';
+import { profilesNear } from './references.ts';
 import type { Sessions } from './sessions.ts';
 
 export interface RecordingsOptions {
@@ -184,7 +183,7 @@ async function recoverTake(
 ): Promise<TakeRescue> {
   const recovery = await rescue.recover(take.path, {
     referencePaths: wishes.references,
-    references: referencesFor(context, take),
+    references: profilesNear(context, take),
     folder: wishes.folder,
     existing: wishes.overwrite ? 'overwrite' : 'adopt',
     reserve: context.config['free-disk-mb'] * 1_000_000,
@@ -249,23 +248,6 @@ function tellProgress(context: DaemonContext, take: TakeRecord) {
       text: `${take.path}: ${progress.phase}`,
       body: { id: take.id, ...progress },
     });
-}
-
-function referencesFor(context: DaemonContext, take: TakeRecord): ReferenceProfile[] {
-  const containers = ['mp4', 'mov', 'm4a'].includes(take.container)
-    ? ['mp4', 'mov', 'm4a']
-    : [take.container];
-  const same = ({ recorder }: { recorder: string }) => (recorder === take.recorder ? 0 : 1);
-  return context.catalogue.profiles
-    .of(containers, 50)
-    .toSorted((a, b) => same(a) - same(b))
-    .slice(0, 12)
-    .map(({ container, signature, path, body }) => ({
-      container: containerIds.find((id) => id === container) ?? 'unknown',
-      signature,
-      path,
-      body,
-    }));
 }
 
 interface Tags {

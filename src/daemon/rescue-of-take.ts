@@ -7,8 +7,7 @@
 
 import { basename, dirname } from 'node:path';
 import type { TakeRecord } from '../catalogue/take-table.ts';
-import { type ContainerId, containerIds, type Diagnosis } from '../container/diagnosis.ts';
-import type { ReferenceProfile } from '../container/format.ts';
+import type { ContainerId, Diagnosis } from '../container/diagnosis.ts';
 import { RoomtapeError } from '../errors.ts';
 import type { RecorderId } from '../recorders/profile.ts';
 import { profileOf, recogniseRecorder } from '../recorders/profiles.ts';
@@ -20,6 +19,7 @@ import { recoveryFields } from '../system/recovery-report.ts';
 import { isSound, type Rescue } from '../system/rescue.ts';
 import { isConverterAlive } from '../system/zoom-converter.ts';
 import type { DaemonContext } from './area.ts';
+import { family, profilesNear } from './references.ts';
 
 export interface Step {
   readonly stage: 'diagnosed' | 'repaired' | 'verified' | 'indexed';
@@ -31,18 +31,17 @@ export interface Step {
   readonly retry?: readonly string[];
 }
 
-/** Containers whose files serve each other as reference. */
-const family = (container: string): readonly ContainerId[] =>
-  ['mp4', 'mov', 'm4a'].includes(container) ? ['mp4', 'mov', 'm4a'] : [container as ContainerId];
-
 export class RescueOfTake {
   readonly #context: DaemonContext;
   readonly #rescue: Rescue;
+  readonly #storeOf: (take: string) => string;
   readonly #ending = new AbortController();
 
-  constructor(context: DaemonContext, rescue: Rescue) {
+  /** @param storeOf  where the scan of a take is stored that was made while it grew */
+  constructor(context: DaemonContext, rescue: Rescue, storeOf: (take: string) => string) {
     this.#context = context;
     this.#rescue = rescue;
+    this.#storeOf = storeOf;
   }
 
   async close(): Promise<void> {
@@ -164,31 +163,38 @@ export class RescueOfTake {
       yield* this.#index(flagged, `${take.path} is interrupted; ${next} repairs it.`);
       return;
     }
+    const { signal } = this.#ending;
     const recovery = await this.#rescue.recover(take.path, {
-      signal: this.#ending.signal,
-      references: this.#references(take),
+      signal,
+      references: profilesNear(this.#context, take),
+      searchFolder: false, // the catalogue knows the whole files of this folder
+      scan: this.#storeOf(take.id),
       existing: 'adopt',
       reserve: config['free-disk-mb'] * 1_000_000,
+      verify: false,
     });
     const report = recoveryFields(recovery);
-    const { verification } = recovery;
     const recovered = {
       ...take,
       recoveredPath: report.output,
       durationMs: longest(report.tracks) ?? take.durationMs,
       detail: { ...take.detail, report },
     };
-    if (report.output === null) {
+    if (report.output === null || recovery.outcome.kind === 'none') {
       yield* this.#index(recovered, `${take.path}: ${report.note ?? 'nothing could be had'}`);
       return;
     }
     const says = `${take.path} was repaired: ${report.output}.`;
     yield { stage: 'repaired', change: { ...recovered, stage: 'repaired' }, says };
+    // Only now the slow part: whoever waits for the file can play it already.
+    const expected = recovery.outcome.tracks;
+    const { verification } = await this.#rescue.verify(report.output, { signal, expected });
+    const detail = { ...recovered.detail, report: { ...report, verification } };
     const sound = isSound(verification)
       ? `${report.output} was decoded to its end without an error.`
       : `${report.output} was decoded with ${verification.errors} errors.`;
-    yield { stage: 'verified', change: { stage: 'verified' }, says: sound };
-    yield* this.#index(recovered, `${take.path} is indexed.`);
+    yield { stage: 'verified', change: { stage: 'verified', detail }, says: sound };
+    yield* this.#index({ ...recovered, detail }, `${take.path} is indexed.`);
   }
 
   async *#index(
@@ -198,23 +204,6 @@ export class RescueOfTake {
   ): AsyncGenerator<Step> {
     const sha256 = await this.#rescue.hash(take.path, { signal: this.#ending.signal });
     yield { stage: 'indexed', change: { ...take, sha256, stage: 'indexed' }, says, retry };
-  }
-
-  /** Profiles of whole files, those of the same recorder and folder first. */
-  #references(take: TakeRecord): ReferenceProfile[] {
-    const folder = take.path.slice(0, take.path.lastIndexOf('/') + 1);
-    const nearness = ({ recorder, path }: { recorder: string; path: string }) =>
-      (path.startsWith(folder) ? 2 : 0) + (recorder === take.recorder ? 1 : 0);
-    return this.#context.catalogue.profiles
-      .of(family(take.container), 50)
-      .toSorted((a, b) => nearness(b) - nearness(a))
-      .slice(0, 12)
-      .map(({ container, signature, path, body }) => ({
-        container: containerIds.find((id) => id === container) ?? 'unknown',
-        signature,
-        path,
-        body,
-      }));
   }
 }
 

@@ -24,17 +24,18 @@ import { folded, type Recording, type SessionState, spokenRoom } from '../sessio
 import { rowOf, rowsOf } from '../session/table.ts';
 import { type Following, judgeFollowing } from '../session/take.ts';
 import { timelineOf } from '../session/timeline.ts';
-import { identityKey, type Writers, writersOf } from '../system/open-files.ts';
+import { identityKey, stillWrites, type Writers, writersOf } from '../system/open-files.ts';
 import type { Rescue } from '../system/rescue.ts';
 import type { Sighting, WatchEvent } from '../system/watcher.ts';
 import type { DaemonContext } from './area.ts';
 import { RescueOfTake } from './rescue-of-take.ts';
+import { ScansBeside } from './scans-beside.ts';
 import type { Sessions } from './sessions.ts';
 
 /** A growing file is asked about this often, in ms. */
-const followEveryMs = 1_000;
+const followEveryMs = 400;
 /** A file that grew within this time lives: nobody need be asked who writes it, in ms. */
-const surelyAliveMs = 900;
+const surelyAliveMs = 600;
 /** So long a person has to declare what a recorder began, before it counts as undeclared, in ms. */
 const declareWithinMs = 5_000;
 
@@ -47,6 +48,8 @@ interface Followed {
   readonly since: number;
   readonly device: string;
   readonly inode: string;
+  /** The process that was seen to write it last; 0 before. */
+  writer: number;
 }
 
 /** Told when a take begins to grow, when its journey has ended, and when its file is gone. */
@@ -57,6 +60,7 @@ export class Takes {
   readonly #context: DaemonContext;
   readonly #sessions: Sessions;
   readonly #rescue: RescueOfTake;
+  readonly #scans: ScansBeside;
   readonly #followed = new Map<string, Followed>();
   readonly #listeners = new Set<TakeListener>();
   readonly #queue = new PQueue({ concurrency: 1 });
@@ -73,7 +77,8 @@ export class Takes {
   constructor(context: DaemonContext, sessions: Sessions, rescue: Rescue) {
     this.#context = context;
     this.#sessions = sessions;
-    this.#rescue = new RescueOfTake(context, rescue);
+    this.#scans = new ScansBeside(context, rescue);
+    this.#rescue = new RescueOfTake(context, rescue, (id) => this.#scans.storeOf(id));
     sessions.onEvent((event) => {
       if (!/^recording-(started|continued)$/.test(event.type)) return;
       setImmediate(() => this.#attributeAgain());
@@ -82,12 +87,12 @@ export class Takes {
 
   /** Goes on where the former daemon stood. Sightings of what still grows come from the watcher. */
   start(): void {
-    for (const take of this.#context.catalogue.takes.unfinished()) {
+    const unfinished = this.#context.catalogue.takes.unfinished();
+    this.#scans.dropOthers(unfinished.map(({ id }) => id));
+    for (const take of unfinished) {
       if (reached(take, 'diagnosed')) this.#enqueue(take);
       else this.#followAgain(take);
     }
-    this.#timer = setInterval(() => void this.#follow(), followEveryMs);
-    this.#timer.unref();
   }
 
   async close(): Promise<void> {
@@ -349,7 +354,10 @@ export class Takes {
       since: elapsed,
       device: sighting.device,
       inode: sighting.inode,
+      writer: 0,
     });
+    // At rest nothing ticks.
+    this.#timer ??= setInterval(() => void this.#follow(), followEveryMs).unref();
     this.#notify(this.#take(id), 'growing');
   }
 
@@ -360,6 +368,7 @@ export class Takes {
     if (!grows) return;
     const first = followed.grewAt === null;
     followed.grewAt = sighting.at;
+    this.#scans.grew(id, sighting.path, sighting.size);
     if (first) this.#tell('growing', this.#take(id), `${sighting.path} grows.`);
   }
 
@@ -368,15 +377,24 @@ export class Takes {
   }
 
   async #follow(): Promise<void> {
-    if (this.#looking || this.#followed.size === 0) return;
+    if (this.#looking) return;
+    if (this.#followed.size === 0) {
+      clearInterval(this.#timer);
+      this.#timer = undefined;
+      return;
+    }
     this.#looking = true;
     try {
       const elapsed = this.#context.clock.elapsed();
       const silent = [...this.#followed].filter(
         ([, { following }]) => elapsed - following.grewAt > surelyAliveMs || !following.hadWriter,
       );
-      const writers = await writersOf(silent.map(([, followed]) => followed));
-      for (const [id, followed] of silent) this.#judge(id, followed, writers);
+      // Whoever wrote a file a moment ago most likely still does: only then is everybody asked.
+      const asked = silent.filter(
+        ([, followed]) => followed.writer === 0 || !stillWrites(followed.writer, followed),
+      );
+      const writers = await writersOf(asked.map(([, followed]) => followed));
+      for (const [id, followed] of asked) this.#judge(id, followed, writers);
       this.#observeUndeclared();
     } finally {
       this.#looking = false;
@@ -386,7 +404,9 @@ export class Takes {
   #judge(id: string, followed: Followed, writers: Writers | 'unknown'): void {
     if (this.#followed.get(id) !== followed) return;
     const take = this.#take(id);
-    const written = writers !== 'unknown' && writers.has(identityKey(followed));
+    const writing = writers === 'unknown' ? undefined : writers.get(identityKey(followed));
+    const written = writing !== undefined;
+    followed.writer = writing?.at(-1)?.pid ?? 0;
     const writer = writers === 'unknown' ? 'unknown' : written ? 'somebody' : 'nobody';
     if (written) followed.following = { ...followed.following, hadWriter: true };
     const { quietForMs } = profileOf(take.recorder as RecorderId);
@@ -445,6 +465,7 @@ export class Takes {
     const detail = { ...take.detail, goneAt: this.#context.clock.now() };
     const vanished = this.#put(take, { identity: '', stage: 'indexed', detail });
     this.#tell('gone', vanished, `${path} is no longer there.`);
+    this.#scans.drop(take.id);
     this.#notify(vanished, 'gone');
   }
 
@@ -472,7 +493,10 @@ export class Takes {
         const after = this.#claimAgain(this.#put(take, step.change));
         if (step.diagnosis) this.#concludeRecording(after, step.diagnosis);
         this.#tell(step.stage, after, step.says);
-        if (after.stage === 'indexed') this.#notify(after, 'indexed');
+        if (after.stage === 'indexed') {
+          this.#scans.drop(id);
+          this.#notify(after, 'indexed');
+        }
         for (const waiting of step.retry ?? []) this.recoverAgain(waiting);
       }
     } catch (problem) {

@@ -17,7 +17,7 @@ export interface Following {
 export type WriterSeen = 'somebody' | 'nobody' | 'unknown';
 
 /** A writer that closes and opens again (a remux, a split) gets this long, in ms. */
-const closedForMs = 1_000;
+const closedForMs = 700;
 /** Where a writer could be seen and never was: time enough for the next block of a hidden one, in ms. */
 const unwrittenForMs = 5_000;
 

@@ -13,6 +13,8 @@ export interface Paths {
   readonly keys: string;
   /** Hard links to growing files, with `keep-link`. */
   readonly links: string;
+  /** What was found in growing files so far. */
+  readonly scans: string;
   /** Held by the running daemon; freed by the system when it dies. */
   readonly lock: string;
   /** JSON lines; the older ones end in .1, .2, … */
@@ -52,6 +54,7 @@ export function pathsOf(home: string): Paths {
     backups: join(home, 'backups'),
     keys: join(home, 'keys'),
     links: join(home, 'links'),
+    scans: join(home, 'scans'),
     lock: join(home, 'daemon.lock'),
     log: join(home, 'logs', 'daemon.log'),
     startLog: join(home, 'logs', 'start.log'),

@@ -13,6 +13,7 @@ import {
   constants,
   copyFileSync,
   existsSync,
+  fchmodSync,
   fstatSync,
   fsyncSync,
   ftruncateSync,
@@ -146,12 +147,13 @@ function produce(
   const cloned = !options.copyOnly && keepsOffsets(plan) && clone(source, partial);
   if (!cloned) assertRoom(partial, plan.outputSize, options.reserve ?? 0);
   const flags = cloned ? 'r+' : 'wx';
-  const fd = openSync(partial, flags, modeOf(source));
+  const fd = openSync(partial, flags, 0o600);
   try {
     const length = cloned ? patch(fd, plan) : copy(fd, source, plan, options.progress);
     if (length !== plan.outputSize) {
       throw new Error(`the plan promised ${plan.outputSize} bytes and made ${length}`);
     }
+    setMode(fd, modeOf(source));
     fsyncSync(fd);
   } finally {
     closeSync(fd);
@@ -179,8 +181,18 @@ function clone(source: FileSource, partial: string): boolean {
     rmSync(partial, { force: true });
     return false; // this file system cannot clone, or not there: the copy will tell any real reason
   }
-  chmodSync(partial, modeOf(source));
+  chmodSync(partial, 0o600); // the original may be read-only
   return true;
+}
+
+/** Whoever may read the original may read what was made of it, whatever the umask of a daemon. */
+function setMode(fd: number, mode: number): void {
+  try {
+    fchmodSync(fd, mode);
+  } catch (cause) {
+    if (!['EPERM', 'ENOTSUP', 'ENOSYS'].includes(systemCode(cause) ?? '')) throw cause;
+    // A file system without modes.
+  }
 }
 
 function patch(fd: number, plan: Writable): number {

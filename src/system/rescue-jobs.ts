@@ -35,6 +35,8 @@ export interface RepairJob extends OnFile {
   readonly faststart: boolean;
   /** Extract from Zoom's raw recordings. */
   readonly experimentalZoom: boolean;
+  /** Store of a scan that was made while the file grew; null when there is none. */
+  readonly scan: string | null;
   /** Null plans only. */
   readonly write: {
     /** Null: beside the source. */
@@ -42,6 +44,26 @@ export interface RepairJob extends OnFile {
     readonly existing: 'refuse' | 'overwrite' | 'adopt';
     readonly reserve: number;
   } | null;
+}
+
+/** Reads on in a growing file, so that its repair is known the moment its recorder dies. */
+export interface FollowJob extends OnFile {
+  readonly kind: 'follow';
+  readonly references: readonly ReferenceProfile[];
+  /** Where the scan is stored (scan-store.ts); names it, too. */
+  readonly store: string;
+}
+
+export interface ForgetJob {
+  readonly kind: 'forget';
+  readonly store: string;
+}
+
+export interface Follows {
+  /** `later`: too little is known yet; `never`: such a file needs no following. */
+  readonly state: 'follows' | 'later' | 'never';
+  /** Bytes of the file that are read. */
+  readonly position: number;
 }
 
 export interface ReadBackJob extends OnFile {
@@ -78,9 +100,12 @@ export interface JobAnswers {
   readonly repair: Repaired;
   readonly 'read-back': ReadBack;
   readonly hash: string;
+  readonly follow: Follows;
+  readonly forget: null;
 }
 
-export type Job = DiagnoseJob | ProfileJob | RepairJob | ReadBackJob | HashJob;
+export type FileJob = DiagnoseJob | ProfileJob | RepairJob | ReadBackJob | HashJob | FollowJob;
+export type Job = FileJob | ForgetJob;
 export type JobKind = Job['kind'];
 
 export type Phase = 'reading' | 'planning' | 'writing' | 'reading back';

@@ -8,6 +8,7 @@ import { dirname } from 'node:path';
 import { parentPort } from 'node:worker_threads';
 import { Cancelled, type Progress } from '../container/bytes.ts';
 import type { Diagnosis } from '../container/diagnosis.ts';
+import type { FileFollower } from '../container/format.ts';
 import { diagnose, recogniseFormat } from '../container/formats.ts';
 import type { NoRepair, RepairOutcome } from '../container/repair-plan.ts';
 import { RoomtapeError } from '../errors.ts';
@@ -16,6 +17,9 @@ import { FileSource, sha256 } from './files.ts';
 import { recoveredName, writePlan } from './plan-writer.ts';
 import { readIndependently } from './read-back.ts';
 import type {
+  FileJob,
+  FollowJob,
+  Follows,
   FromWorker,
   Job,
   JobAnswers,
@@ -25,6 +29,7 @@ import type {
   RepairJob,
   ToWorker,
 } from './rescue-jobs.ts';
+import { dropScan, loadScan, storeScan } from './scan-store.ts';
 
 type Report = (phase: ProgressOf['phase'], total: number) => Progress;
 type ProgressOf = Extract<FromWorker, { kind: 'progress' }>;
@@ -61,6 +66,15 @@ function failure(id: number, problem: unknown): FromWorker {
 }
 
 async function perform(job: Job, report: Report): Promise<JobAnswers[Job['kind']]> {
+  if (job.kind === 'forget') {
+    followed.delete(job.store);
+    dropScan(job.store);
+    return null;
+  }
+  return performOnFile(job, report);
+}
+
+async function performOnFile(job: FileJob, report: Report): Promise<JobAnswers[FileJob['kind']]> {
   const source = new FileSource(job.path, job);
   try {
     const reading = report('reading', source.size);
@@ -76,6 +90,8 @@ async function perform(job: Job, report: Report): Promise<JobAnswers[Job['kind']
         return repair(source, job, report);
       case 'read-back':
         return await readBack(source, job, report);
+      case 'follow':
+        return follow(source, job, reading);
       case 'hash': {
         const digest = sha256(source, reading);
         source.assertUnchanged();
@@ -135,13 +151,41 @@ function plan(
     if (diagnosis.verdict === 'beyond-repair') return none('all-zeros', detail);
     return none(diagnosis.verdict === 'empty' ? 'empty' : 'foreign', detail);
   }
+  const saved = job.scan === null ? null : loadScan(job.scan, source.identity);
   return format.planRepair(source, {
     references: job.references,
+    ...(saved ? { saved } : {}),
     ...(job.ffmpeg ? { trialDecode: trialDecoder(job.ffmpeg) } : {}),
     progress: report('planning', source.size),
     faststart: job.faststart,
     experimentalZoom: job.experimentalZoom,
   });
+}
+
+interface Followed {
+  readonly follower: FileFollower;
+  stored: number;
+}
+
+/** The growing files this thread reads along with, by their store. */
+const followed = new Map<string, Followed>();
+
+function follow(source: FileSource, job: FollowJob, progress: Progress): Follows {
+  const { store, references } = job;
+  let found = followed.get(store);
+  if (!found) {
+    const format = recogniseFormat(source);
+    if (!format) return { state: 'later', position: 0 };
+    if (!format.follow) return { state: 'never', position: 0 };
+    const saved = loadScan(store, source.identity);
+    const follower = format.follow(source, { references, ...(saved ? { saved } : {}) });
+    if (!follower) return { state: 'later', position: 0 };
+    found = { follower, stored: 0 };
+    followed.set(store, found);
+  }
+  found.follower.advance(source, progress);
+  found.stored = storeScan(store, source.identity, found.follower.save(), found.stored);
+  return { state: 'follows', position: found.follower.position };
 }
 
 const none = (reason: NoRepair['reason'], detail: string): NoRepair => ({

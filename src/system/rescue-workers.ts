@@ -24,19 +24,23 @@ export interface RunOptions {
 }
 
 const memoryLimitMb = 256;
-const idleMs = 5_000;
 /** Diagnosing is a matter of milliseconds, but a disk may have to wake up first. */
 const defaultStallMs = 60_000;
 
 export class RescueWorkers {
   readonly #most: number;
+  readonly #idleMs: number;
   readonly #threads = new Set<Thread>();
   readonly #waiting: (() => void)[] = [];
   #closed = false;
 
-  /** @param most  how many jobs may run at once */
-  constructor(most = 1) {
+  /**
+   * @param most    how many jobs may run at once
+   * @param idleMs  a thread without work ends after this time, and with it what it remembers
+   */
+  constructor(most = 1, idleMs = 5_000) {
     this.#most = most;
+    this.#idleMs = idleMs;
   }
 
   async run<K extends Job['kind']>(
@@ -67,7 +71,7 @@ export class RescueWorkers {
         else if (!thread.busy) return thread.take();
       }
       if (this.#threads.size < this.#most) {
-        const thread = new Thread();
+        const thread = new Thread(this.#idleMs);
         this.#threads.add(thread);
         return thread.take();
       }
@@ -82,10 +86,12 @@ class Thread {
   dead = false;
   busy = false;
   readonly #worker: Worker;
+  readonly #idleMs: number;
   #idle: NodeJS.Timeout | undefined;
   #jobs = 0;
 
-  constructor() {
+  constructor(idleMs: number) {
+    this.#idleMs = idleMs;
     this.#worker = startWorker();
     // Without a job there is nobody to tell; whoever takes a dead thread starts another.
     this.#worker.on('error', () => {
@@ -161,7 +167,7 @@ class Thread {
     this.busy = false;
     if (this.dead) return;
     this.#worker.unref();
-    this.#idle = setTimeout(() => void this.end(), idleMs);
+    this.#idle = setTimeout(() => void this.end(), this.#idleMs);
     this.#idle.unref();
   }
 }
@@ -189,7 +195,7 @@ function problemOf(message: FromWorker, job: Job): Error {
   }
   const stack = message.kind === 'bug' ? message.stack : '';
   const firstLine = stack.split('\n')[0] ?? '';
-  return new RoomtapeError('worker-failed', `Reading ${job.path} failed: ${firstLine}.`, {
+  return new RoomtapeError('worker-failed', `Reading ${nameOf(job)} failed: ${firstLine}.`, {
     next: 'report this as a mistake in Roomtape, with the file if you can',
     cause: stack,
   });
@@ -198,7 +204,7 @@ function problemOf(message: FromWorker, job: Job): Error {
 const hung = (job: Job, stallMs: number) =>
   new RoomtapeError(
     'worker-failed',
-    `Reading ${job.path} made no progress for ${stallMs / 1000} s and was ended.`,
+    `Reading ${nameOf(job)} made no progress for ${stallMs / 1000} s and was ended.`,
     { next: 'report this as a mistake in Roomtape, with the file if you can' },
   );
 
@@ -210,8 +216,10 @@ function crashed(job: Job, cause: unknown): RoomtapeError {
     : cause instanceof Error
       ? `failed: ${cause.message}`
       : 'was ended';
-  return new RoomtapeError('worker-failed', `Reading ${job.path} ${reason}.`, {
+  return new RoomtapeError('worker-failed', `Reading ${nameOf(job)} ${reason}.`, {
     next: 'report this as a mistake in Roomtape, with the file if you can',
     cause,
   });
 }
+
+const nameOf = (job: Job): string => (job.kind === 'forget' ? job.store : job.path);

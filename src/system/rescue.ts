@@ -14,7 +14,7 @@ import { RoomtapeError } from '../errors.ts';
 import { decodeFully, type Ffmpeg, searchFfmpeg } from './ffmpeg.ts';
 import { type FileIdentity, quoted } from './files.ts';
 import { isOwnOutput, type Written } from './plan-writer.ts';
-import type { Diagnosed, Phase, PlanSummary } from './rescue-jobs.ts';
+import type { Diagnosed, Follows, Phase, PlanSummary } from './rescue-jobs.ts';
 import { RescueWorkers } from './rescue-workers.ts';
 
 export interface RescueProgress {
@@ -61,12 +61,16 @@ export interface RecoverOptions extends RescueOptions {
   readonly referencePaths?: readonly string[] | undefined;
   /** Profiles that are known already, tried before those of the folder. */
   readonly references?: readonly ReferenceProfile[] | undefined;
+  /** Whether the folder is looked through for whole files; yes unless told otherwise. */
+  readonly searchFolder?: boolean | undefined;
   /** Folder of the output; null: beside the source. */
   readonly folder?: string | null | undefined;
   readonly existing?: 'refuse' | 'overwrite' | 'adopt' | undefined;
   /** Disk space that must remain free, in bytes. */
   readonly reserve?: number | undefined;
   readonly faststart?: boolean | undefined;
+  /** Store of a scan that {@link Rescue.follow} made. */
+  readonly scan?: string | null | undefined;
   /** Extract from Zoom's raw recordings, whose layout is not verified. */
   readonly experimentalZoom?: boolean | undefined;
   /** Plan only. */
@@ -97,6 +101,8 @@ const mostReferences = 8;
 
 export class Rescue {
   readonly #workers: RescueWorkers;
+  /** Reads along with growing files; its thread remembers how far it came. */
+  readonly #following = new RescueWorkers(1, 600_000);
   readonly #told: string;
   #ffmpeg: Promise<Ffmpeg | null> | undefined;
 
@@ -109,8 +115,8 @@ export class Rescue {
     this.#told = options.ffmpeg ?? '';
   }
 
-  close(): Promise<void> {
-    return this.#workers.close();
+  async close(): Promise<void> {
+    await Promise.all([this.#workers.close(), this.#following.close()]);
   }
 
   /** Says what a file is; `thorough` reads all of it, otherwise it takes milliseconds. */
@@ -134,6 +140,21 @@ export class Rescue {
     return this.#workers.run({ kind: 'hash', path, followLink }, this.#watched(options));
   }
 
+  /**
+   * Reads on in a growing file and stores what is found, for {@link RecoverOptions.scan}.
+   *
+   * @param store  path of the store, without extension
+   */
+  follow(path: string, store: string, references: readonly ReferenceProfile[]): Promise<Follows> {
+    const job = { kind: 'follow', path, followLink: false, store, references } as const;
+    return this.#following.run(job, {});
+  }
+
+  /** Removes the store of a scan. */
+  async forget(store: string): Promise<void> {
+    await this.#following.run({ kind: 'forget', store }, {});
+  }
+
   async recover(path: string, options: RecoverOptions = {}): Promise<Recovery> {
     const { followLink = false } = options;
     const ffmpeg = await this.#findFfmpeg();
@@ -145,6 +166,7 @@ export class Rescue {
         references: await this.#references(path, options),
         ffmpeg: ffmpeg?.path ?? null,
         faststart: options.faststart ?? false,
+        scan: options.scan ?? null,
         experimentalZoom: options.experimentalZoom ?? false,
         write: options.dryRun
           ? null
@@ -167,7 +189,8 @@ export class Rescue {
     ).catch(async (problem: unknown) => {
       // Whoever cancels wants things as they were, not a file that nobody has looked at.
       const cancelled = problem instanceof RoomtapeError && problem.code === 'cancelled';
-      if (cancelled && written.how !== 'adopted') await rm(written.path, { force: true });
+      const ours = written.how !== 'adopted' && options.existing !== 'adopt';
+      if (cancelled && ours) await rm(written.path, { force: true });
       throw problem;
     });
     return {
@@ -180,9 +203,13 @@ export class Rescue {
 
   async verify(
     path: string,
-    options: RescueOptions & { readonly hash?: boolean } = {},
+    options: RescueOptions & {
+      readonly hash?: boolean;
+      /** What the file was made to hold, when Roomtape made it. */
+      readonly expected?: readonly TrackSummary[];
+    } = {},
   ): Promise<VerifiedFile> {
-    return { path, ...(await this.#verifyFile(path, null, options)) };
+    return { path, ...(await this.#verifyFile(path, options.expected ?? null, options)) };
   }
 
   async #verifyFile(
@@ -235,7 +262,8 @@ export class Rescue {
     }
     const known = options.references ?? [];
     const found: ReferenceProfile[] = [];
-    for (const neighbour of await neighbours(path)) {
+    const looked = options.searchFolder === false ? [] : await neighbours(path);
+    for (const neighbour of looked) {
       if (known.some((profile) => profile.path === neighbour)) continue;
       // A neighbour that cannot be read is simply no reference.
       const profile = await this.profile(neighbour, { signal: options.signal }).catch(notReadable);
