@@ -162,6 +162,11 @@ async function addScreen(frame: Frame, options: ScreenWords): Promise<void> {
     environment: desktopEnvironment(),
   });
   await tellAdded(frame, added);
+  if (process.platform === 'linux' && process.env['WAYLAND_DISPLAY']) {
+    frame.note(
+      'This is a Wayland desktop: X11 capture sees X11 windows only. OBS captures all of it.',
+    );
+  }
 }
 
 /** What a program needs to find this person's screen and sound; a service at login has none of it. */
