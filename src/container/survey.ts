@@ -59,7 +59,7 @@ export class KeptRanges {
     }
   }
 
-  /** Whether one of the ranges from index `from` on holds `offset`. */
+  /** The ranges as pieces of an output, in file order. */
   *copies(): Iterable<OutputPiece> {
     for (let i = 0; i < this.#starts.length; i += 1) {
       const [offset, end] = [this.#starts[i] ?? 0, this.#ends[i] ?? 0];

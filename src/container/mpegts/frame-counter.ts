@@ -125,3 +125,8 @@ export function frameCounter(codec: string): FrameCounter | null {
   const read = readers[codec];
   return read ? new FrameCounter(read) : null;
 }
+
+/** Whether the bytes begin with a frame of the codec. */
+export function holdsFrame(codec: string, bytes: Uint8Array): boolean {
+  return (readers[codec]?.(bytes) ?? null) !== null;
+}

@@ -3,7 +3,7 @@
  * which transport packets are of one that is not.
  */
 import type { Window } from '../window.ts';
-import { type FrameCounter, frameCounter } from './frame-counter.ts';
+import { type FrameCounter, frameCounter, holdsFrame } from './frame-counter.ts';
 import { type Packet, packetBytes, shortened } from './packet.ts';
 import type { ElementaryStream } from './tables.ts';
 
@@ -31,8 +31,9 @@ interface OpenPes {
 }
 
 export class PesStream {
-  readonly stream: ElementaryStream;
-  readonly counter: FrameCounter | null;
+  /** By the program map, or, where that does not say, by the first PES packet. */
+  stream: ElementaryStream;
+  counter: FrameCounter | null;
   packets = 0;
   torn = 0;
   #first = Number.POSITIVE_INFINITY;
@@ -101,6 +102,7 @@ export class PesStream {
     if (window.u24(at) !== 1 || at + 9 > packet.end) return;
     const length = window.u16(at + 4);
     const headerBytes = 9 + window.u8(at + 8);
+    if (this.stream.codec === 'unknown') this.#recognise(window, at, packet.end);
     const { counter } = this;
     this.#open = {
       packets: [packet.at],
@@ -116,6 +118,18 @@ export class PesStream {
     };
     if ((window.u8(at + 7) & 0x80) !== 0) this.#tick(window, at + 9);
     this.#feed(window, at, packet.end);
+  }
+
+  /** Private streams without a descriptor: their id says sound or picture, a header says AAC. */
+  #recognise(window: Window, at: number, end: number): void {
+    const id = window.u8(at + 3);
+    const { pid } = this.stream;
+    if (id >= 0xe0 && id <= 0xef) this.stream = { pid, kind: 'video', codec: 'unknown' };
+    const body = window.bytes(at + 9 + window.u8(at + 8), end - at);
+    const codec = ['aac', 'mp3'].find((each) => holdsFrame(each, body));
+    if (id < 0xc0 || id > 0xdf || !codec) return;
+    this.stream = { pid, kind: 'audio', codec };
+    this.counter = frameCounter(codec);
   }
 
   #feed(window: Window, from: number, to: number): void {
