@@ -46,7 +46,7 @@ describe('given somebody who is moved while recording, and somebody who is not',
     const ada = new Recorder(adas);
     ended.push(() => ada.kill());
     await log.take('growing', adas);
-    await machine.json('move', 'Ada', '--room', '2');
+    await machine.json('move', 'Ada', '2');
     await machine.json('record', '--as', 'Bo', '--room', '2');
     const bo = new Recorder(bos, 660);
     ended.push(() => bo.kill());
