@@ -17,6 +17,7 @@ import { mpegts } from '../../src/container/mpegts/mpegts.ts';
 import { ogg } from '../../src/container/ogg/ogg.ts';
 import { avi } from '../../src/container/riff/avi.ts';
 import { wav } from '../../src/container/riff/wav.ts';
+import { zoom } from '../../src/container/zoom/zoom.ts';
 import { type ContractRow, formatContract } from './format-contract.ts';
 
 const fixtures = join(import.meta.dirname, '..', '..', 'fixtures');
@@ -51,6 +52,16 @@ const rows: readonly ContractRow[] = [
 ].map(({ file, ...row }) => ({ ...row, whole: seed(file), complete: packetsOf(file) }));
 
 for (const row of rows) formatContract(row);
+
+formatContract({
+  name: 'a raw recording of Zoom',
+  format: zoom,
+  whole: seed('sound.zoom'),
+  // 24 packets of 380 bytes behind a header of 1024.
+  complete: (cut) => [Math.max(0, Math.floor((cut - 1024) / 380))],
+  isRaw: true,
+  endsAnywhere: true,
+});
 
 formatContract({
   name: 'a transport stream',

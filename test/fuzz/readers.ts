@@ -49,7 +49,7 @@ export function readAll(bytes: Uint8Array, profile: ReferenceProfile | null): st
   const format = recogniseFormat(source);
   if (!format) return null;
   for (const references of profile ? [[profile], []] : [[]]) {
-    const outcome = format.planRepair(source, { references });
+    const outcome = format.planRepair(source, { references, experimentalZoom: true });
     if (outcome.kind === 'none') continue;
     let size = 0;
     let count = 0;
