@@ -54,6 +54,11 @@ interface CreateOptions {
 }
 
 async function create(frame: Frame, topic: string, options: CreateOptions): Promise<void> {
+  if (topic.trim() === '') {
+    throw new RoomtapeError('usage', 'A session needs a topic.', {
+      next: 'roomtape session create Seminar',
+    });
+  }
   const names = options.room ?? [];
   const count = options.rooms === undefined ? names.length : Number(options.rooms);
   if (!Number.isInteger(count) || count < 0 || count > 100) {

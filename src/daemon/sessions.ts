@@ -363,7 +363,8 @@ export class Sessions {
       let next: number | null = null;
       for (const state of this.open()) {
         const answer = due(state, this.now());
-        const at = answer.commands.length > 0 ? this.now() : answer.next;
+        // Were a moment due that nothing comes of, asking at once and again would keep a core busy.
+        const at = answer.commands.length > 0 ? this.now() + 100 : answer.next;
         if (at !== undefined && (next === null || at < next)) next = at;
       }
       this.#appointment.set(next);

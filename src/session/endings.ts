@@ -16,6 +16,7 @@ import {
   isLive,
   type Participant,
   type Recording,
+  type RecordingPermission,
   type SessionState,
   spokenRoom,
 } from './state.ts';
@@ -108,7 +109,7 @@ export function endUnpermitted(story: Story, after: SessionState): void {
       // It ends for what became of its own grant, not of another that it never ran under.
       const reason = grantReasons.has(verdict.reason) ? (lost ?? verdict).reason : verdict.reason;
       end(story, recording, spokenCause(story.state, after, room, endCauses[reason]));
-    } else if (lost) {
+    } else if (lost || isOtherDelegation(permission, verdict.permission)) {
       story.add('recording-covered', { recording: id, permission: verdict.permission });
     }
   }
@@ -124,6 +125,12 @@ function spokenCause(
   const number = before.rooms[room].number;
   const again = Object.values(after.rooms).some((one) => one.number === number);
   return again ? 'room-recreated' : cause;
+}
+
+/** A co-host's delegation was replaced, or ended where a grant covers the rest. */
+function isOtherDelegation(before: RecordingPermission, now: RecordingPermission): boolean {
+  if (before.kind !== 'co-host') return false;
+  return now.kind !== 'co-host' || now.delegation !== before.delegation;
 }
 
 const grantReasons: ReadonlySet<DenialReason> = new Set([
