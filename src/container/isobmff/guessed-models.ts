@@ -2,7 +2,7 @@
  * Models for a file that nobody has a reference for: from parameter sets in band, from the options
  * x264 writes into its first frame, from a search over likely ones that decoding confirms.
  */
-import { type ByteSource, type Progress, prefixSource } from '../bytes.ts';
+import { type ByteSource, Cancelled, prefixSource } from '../bytes.ts';
 import { buildAvcConfig } from '../codec/h264-writer.ts';
 import {
   candidateParameterSets,
@@ -10,11 +10,11 @@ import {
   parseX264Options,
   type X264Options,
 } from '../codec/x264.ts';
-import type { TrialDecode } from '../format.ts';
+import type { RepairContext, TrialDecode } from '../format.ts';
 import { layoutsInBand } from './in-band-sets.ts';
 import type { MediaModel, TrackModel } from './media-model.ts';
 import type { TrackLayout } from './movie.ts';
-import { aacLayout, videoLayout } from './sample-entry-writer.ts';
+import { aacLayout, pcmLayout, videoLayout } from './sample-entry-writer.ts';
 import { SampleScanner } from './sample-scanner.ts';
 import { parameterSets, picturesFrom, tryPictures } from './trial.ts';
 
@@ -38,30 +38,42 @@ export interface Guess extends Candidate {
   readonly isCertain: boolean;
 }
 
+/** What helps to guess. */
+export interface GuessHints {
+  /** Sizes of pictures in files of the same folder. */
+  readonly sizes: readonly (readonly [width: number, height: number])[];
+  /** QuickTime's recorders write PCM, others do not. */
+  readonly isQuickTime: boolean;
+}
+
 /** Guesses a model from a file's first bytes; null when not even sound can be made out. */
 export function guessModel(
   source: ByteSource,
   from: number,
-  sizes: readonly (readonly [width: number, height: number])[],
-  decode: TrialDecode | undefined,
-  progress?: Progress,
+  hints: GuessHints,
+  context: Pick<RepairContext, 'trialDecode' | 'progress'>,
 ): Guess | null {
   const head = source.read(from, headBytes);
   for (const layout of layoutsInBand(head)) {
-    const model = withSound(source, from, layout);
+    tell(context, from);
+    const model = withSound(source, from, layout, hints);
     if (coverage(source, from, model).share < leastShare) continue;
     return { model, origin: 'the codec set-up found in the stream itself', isCertain: true };
   }
   const options = findX264Options(head.subarray(0, 256 * 1024));
-  const recipes = options ? [options] : usualOptions();
   let fallback: Guess | null = null;
-  for (const recipe of recipes) {
-    const tried = tryRecipe(source, from, recipe, sizes, options ? decode : undefined, progress);
+  for (const recipe of options ? [options] : usualOptions()) {
+    const decode = options ? context.trialDecode : undefined;
+    const tried = tryRecipe(source, from, recipe, hints, { ...context, trialDecode: decode });
     if (!tried) continue;
     if (tried.isCertain) return tried;
     fallback ??= tried;
   }
   return fallback ?? soundAlone(source, from);
+}
+
+function tell(context: Pick<RepairContext, 'progress'>, position: number): void {
+  if (context.progress && !context.progress(position)) throw new Cancelled();
 }
 
 /** Settings of common recorders, for a stream that does not say: with B-frames, without, plain. */
@@ -78,33 +90,37 @@ function tryRecipe(
   source: ByteSource,
   from: number,
   options: X264Options,
-  sizes: readonly (readonly [width: number, height: number])[],
-  decode: TrialDecode | undefined,
-  progress?: Progress,
+  hints: GuessHints,
+  context: { readonly trialDecode: TrialDecode | undefined } & Pick<RepairContext, 'progress'>,
 ): Guess | null {
+  const decode = context.trialDecode;
   let pictures: Uint8Array[] | null = null;
   let fallback: Guess | null = null;
   let trials = 0;
-  for (const { sps, pps, recipe } of candidateParameterSets(options, { sizes })) {
+  for (const { sps, pps, recipe } of candidateParameterSets(options, {
+    sizes: hints.sizes,
+  })) {
     const config = buildAvcConfig([sps], [pps], 4);
     const size = [recipe.width, recipe.height] as const;
     const layout = videoLayout(1, 'avc1', size, 'avcC', config, 90_000);
     if (!layout) continue;
     if (!pictures) {
       // Where pictures begin and end does not depend on their size.
-      const model = withSound(source, from, layout);
+      const model = withSound(source, from, layout, hints);
       const scanner = new SampleScanner(model, from);
+      scanner.limits = trialLimits;
       scanner.scan(prefixSource(source, from + headBytes), from + headBytes, false);
       pictures = picturesFrom(source, scanner.samples, 0, 'first');
       if (pictures.length < 3) return null;
       const origin = 'likely settings; the pictures need a sample from this recorder';
       fallback = { model, origin, isCertain: false };
     }
-    if (!decode || trials >= mostTrials || progress?.(from) === false) break;
+    if (!decode || trials >= mostTrials) break;
     trials += 1;
+    tell(context, from);
     if (tryPictures(parameterSets(layout), pictures.slice(0, 5), decode) !== 'fits') continue;
     const origin = `parameter sets made from x264's options (${recipe.width}x${recipe.height})`;
-    return { model: withSound(source, from, layout), origin, isCertain: true };
+    return { model: withSound(source, from, layout, hints), origin, isCertain: true };
   }
   return fallback;
 }
@@ -121,7 +137,12 @@ const usualSound: readonly (readonly [rate: number, channels: number])[] = [
 ];
 
 /** Adds the sound tracks that a trial scan of the head finds beside the pictures. */
-function withSound(source: ByteSource, from: number, video: TrackLayout): MediaModel {
+function withSound(
+  source: ByteSource,
+  from: number,
+  video: TrackLayout,
+  hints: GuessHints,
+): MediaModel {
   let best = modelWith([plainTrack(video)]);
   let most = coverage(source, from, best).share;
   // A microphone in mono beside a stereo mix needs a second kind.
@@ -139,7 +160,20 @@ function withSound(source: ByteSource, from: number, video: TrackLayout): MediaM
     if (!better) break;
     best = better;
   }
+  // AV1 begins too often by chance among bytes that may be anything.
+  const mayBePcm = hints.isQuickTime && video.entry.codec !== 'av1';
+  if (best.tracks.length === 1 && mayBePcm) return withPcm(source, from, video) ?? best;
   return best.tracks.length === 2 ? withCountedSound(source, from, best) : best;
+}
+
+/** Stereo PCM of 16 bits, which fits any bytes: it is believed where pictures go on behind it. */
+function withPcm(source: ByteSource, from: number, video: TrackLayout): MediaModel | null {
+  const alone = coverage(source, from, modelWith([plainTrack(video)])).scanner.samples.count;
+  const sound = pcmLayout(2, 48_000, 2);
+  const model = sound && modelWith([plainTrack(video), plainTrack(sound)]);
+  if (!model) return null;
+  const [pictures = 0] = coverage(source, from, model).scanner.samples.perTrack(2);
+  return pictures >= Math.max(8, alone * 2) ? model : null;
 }
 
 // The share of a file's head that becomes samples: below the one a model is wrong, from the other on
@@ -147,6 +181,7 @@ function withSound(source: ByteSource, from: number, video: TrackLayout): MediaM
 const leastShare = 0.6;
 const enoughShare = 0.98;
 const coverageBytes = 2 * 1024 * 1024;
+const trialLimits = { holes: 4, holeBytes: 128 * 1024 };
 
 interface Coverage {
   /** 0 to 1; holes count against it. */
@@ -156,6 +191,7 @@ interface Coverage {
 
 function coverage(source: ByteSource, from: number, model: MediaModel): Coverage {
   const scanner = new SampleScanner(model, from);
+  scanner.limits = trialLimits;
   const to = Math.min(source.size, from + coverageBytes);
   scanner.scan(source, to, false);
   const { samples } = scanner;

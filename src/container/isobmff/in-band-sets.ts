@@ -94,7 +94,7 @@ function av1At(head: Uint8Array, at: number): TrackLayout | null {
   const next = head[at + 2 + length] ?? 0;
   if (![0x32, 0x1a, 0x2a].includes(next)) return null;
   const sequence = parseAv1Sequence(body);
-  if (!sequence || sequence.width < 16 || sequence.height < 16) return null;
+  if (!sequence || !isPicture(sequence.width, sequence.height)) return null;
   const config = new FieldWriter(128);
   // Depth and subsampling are those of the main profile; decoders read the header that follows.
   config
@@ -110,5 +110,16 @@ function av1At(head: Uint8Array, at: number): TrackLayout | null {
     'av1C',
     config.bytes(),
     timescale,
+  );
+}
+
+/** A size that screens, cameras and phones have. */
+function isPicture(width: number, height: number): boolean {
+  return (
+    width >= 16 &&
+    height >= 16 &&
+    width <= 16_384 &&
+    height <= 16_384 &&
+    Math.max(width, height) <= 8 * Math.min(width, height)
   );
 }

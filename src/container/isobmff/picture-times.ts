@@ -126,6 +126,15 @@ function* candidateRates(
   }
   if (mean <= 0) return;
   const near = (rate: Rate) => Math.abs(rate.ticks / rate.timescale / mean - 1);
+  if (!reference) {
+    // 29.97 and 30 are 14 ms apart after 14 s: the one that strays least from the sounds is it.
+    const room = (rate: Rate) => {
+      const [low, high] = startRange(bounds, model, rate, 0, stretchEnd(bounds, 0));
+      return high - low;
+    };
+    const close = usualRates.filter((rate) => near(rate) < 0.005);
+    yield* close.sort((a, b) => room(b) - room(a));
+  }
   yield* usualRates.filter((rate) => near(rate) < 0.05).sort((a, b) => near(a) - near(b));
 }
 

@@ -18,6 +18,8 @@ import { type TrialVerdict, tryModel } from './trial.ts';
 
 // The head of a file in which candidates are tried: some seconds of any recording.
 const trialBytes = 4 * 1024 * 1024;
+// A file with a hole at its very beginning still has to be recognised.
+const trialLimits = { holes: 4, holeBytes: 1024 * 1024 };
 
 /** Finds the samples of a file without index with the set-up that explains it best. */
 export function rescueByContent(
@@ -30,15 +32,17 @@ export function rescueByContent(
   if (resumed && resumed.scanner.position <= source.size && resumed.scanner.position >= from) {
     return finishScan(source, from, resumed, context, []);
   }
-  const ranked = rankCandidates(source, from, referenceCandidates(context.references));
+  const known = referenceCandidates(context.references);
+  const ranked = rankCandidates(source, from, known);
   const refused: string[] = [];
   for (const candidate of ranked.slice(0, 4)) {
     const verdict = tryHead(source, from, candidate.model, context.trialDecode);
     if (verdict !== 'fails') return scanWith(source, from, candidate, context, refused);
     refused.push(`The pictures do not decode with ${candidate.origin}.`);
   }
-  const sizes = ranked.flatMap(({ model }) => sizesOf(model));
-  const guess = guessModel(source, from, sizes, context.trialDecode, context.progress);
+  const sizes = known.flatMap(({ model }) => sizesOf(model));
+  const isQuickTime = found.brand === 'qt  ' || found.brand === '';
+  const guess = guessModel(source, from, { sizes, isQuickTime }, context);
   const [first] = ranked;
   // A reference that chains but does not decode is still better than a guess nothing confirms.
   if (first && !guess?.isCertain) return scanWith(source, from, first, context, refused);
@@ -91,6 +95,7 @@ function tryHead(
 ): TrialVerdict {
   if (!decode) return 'unknown';
   const scanner = new SampleScanner(model, from);
+  scanner.limits = trialLimits;
   scanner.scan(source, Math.min(source.size, from + trialBytes), false);
   return tryModel(source, model, scanner.samples, decode, 'first');
 }
@@ -121,6 +126,7 @@ function rankCandidates(
 function fitOf(source: ByteSource, from: number, model: MediaModel): number {
   const scanner = new SampleScanner(model, from);
   if (scanner.lanes.length === 0) return 0;
+  scanner.limits = trialLimits;
   scanner.scan(source, Math.min(source.size, from + trialBytes), false);
   const { samples } = scanner;
   let bytes = 0;

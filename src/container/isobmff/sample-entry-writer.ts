@@ -63,6 +63,24 @@ export function aacLayout(id: number, rate: number, channels: number): TrackLayo
   return entry && layoutOf(id, 'soun', rate, stsd, entry, mediaHeader('smhd', 0, 4), [0, 0]);
 }
 
+/** The layout of a track of little-endian PCM with 16 bits a channel, as QuickTime describes it. */
+export function pcmLayout(id: number, rate: number, channels: number): TrackLayout | null {
+  const stsd = describe((out) => {
+    out.box('sowt', () => {
+      out
+        .zeros(6)
+        .u16(1)
+        .zeros(8)
+        .u16(channels)
+        .u16(16)
+        .zeros(4)
+        .u32((rate << 16) >>> 0);
+    });
+  });
+  const entry = firstSampleEntry(stsd, 'soun');
+  return entry && layoutOf(id, 'soun', rate, stsd, entry, mediaHeader('smhd', 0, 4), [0, 0]);
+}
+
 function describe(fill: (out: FieldWriter) => void): Uint8Array {
   const out = new FieldWriter(512);
   out.fullBox('stsd', 0, 0, () => {

@@ -6,6 +6,11 @@
  */
 
 import { memorySource } from '../bytes.ts';
+import {
+  type AudioConfig,
+  parseAudioConfig,
+  parseElementaryStream,
+} from '../codec/audio-config.ts';
 import type { TrackKind } from '../diagnosis.ts';
 import { childBoxes } from './boxes.ts';
 import { fourcc, u16, u32 } from './fields.ts';
@@ -163,6 +168,14 @@ function audioEntry(entry: Uint8Array): SampleEntry {
   if (!(sampleRate > 0 && sampleRate <= 0x7fffffff)) sampleRate = 0;
   const codec =
     real === 'mp4a' ? objectTypeCodec(entry, boxesAt) : pcmOrOther(entry, real, bits, boxesAt);
+  if (codec === 'aac') {
+    // Muxers write 2 channels and a rate cut to 16 bits here: the decoder's own set-up is right.
+    const config = aacConfig(entry, boxesAt);
+    if (config) {
+      channels = config.extension === 29 ? 2 : config.channels;
+      sampleRate = config.extension > 0 && sampleRate > 0 ? sampleRate : config.rate;
+    }
+  }
   const frameBytes = codec.startsWith('pcm_') ? pcmSampleBytes(codec) * channels : 0;
   return { ...blank, format, codec, kind: 'audio', encrypted, sampleRate, channels, frameBytes };
 }
@@ -193,41 +206,26 @@ const objectTypes: Readonly<Record<number, string>> = {
 
 function objectTypeCodec(entry: Uint8Array, boxesAt: number): string {
   const esds = descriptorBox(entry, boxesAt);
-  const at = esds ? decoderConfig(esds) : -1;
-  return (esds && at >= 0 && objectTypes[esds[at] ?? 0]) || 'aac';
+  const stream = esds && parseElementaryStream(esds);
+  return (stream && objectTypes[stream.objectType]) || 'aac';
+}
+
+function aacConfig(entry: Uint8Array, boxesAt: number): AudioConfig | null {
+  const esds = descriptorBox(entry, boxesAt);
+  const stream = esds && parseElementaryStream(esds);
+  return stream && parseAudioConfig(stream.setup);
 }
 
 /** The content of `esds`, also where QuickTime hides it in `wave`. */
 function descriptorBox(entry: Uint8Array, boxesAt: number): Uint8Array | null {
   const source = memorySource(entry);
   for (const box of childBoxes(source, boxesAt, entry.length)) {
-    if (box.type === 'esds') return entry.subarray(box.body + 4, box.end);
+    if (box.type === 'esds') return entry.subarray(box.body, box.end);
     if (box.type !== 'wave') continue;
     const inner = childBoxes(source, box.body, box.end).find((child) => child.type === 'esds');
-    if (inner) return entry.subarray(inner.body + 4, inner.end);
+    if (inner) return entry.subarray(inner.body, inner.end);
   }
   return null;
-}
-
-/** Where the object type stands in an ES_Descriptor (ISO/IEC 14496-1 §7.2.6.5); -1 when nowhere. */
-function decoderConfig(descriptor: Uint8Array): number {
-  let at = 0;
-  for (let depth = 0; depth < 4; depth += 1) {
-    const tag = descriptor[at] ?? 0;
-    at += 1;
-    for (let count = 0; count < 4; count += 1) {
-      at += 1;
-      if (((descriptor[at - 1] ?? 0) & 0x80) === 0) break;
-    }
-    if (tag === 4) return at < descriptor.length ? at : -1;
-    if (tag !== 3) return -1;
-    const flags = descriptor[at + 2] ?? 0;
-    at += 3;
-    if (flags & 0x80) at += 2;
-    if (flags & 0x40) at += 1 + (descriptor[at] ?? 0);
-    if (flags & 0x20) at += 2;
-  }
-  return -1;
 }
 
 function pcmOrOther(entry: Uint8Array, format: string, bits: number, boxesAt: number): string {

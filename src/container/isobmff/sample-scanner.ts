@@ -44,6 +44,8 @@ export class SampleScanner {
   readonly samples = new FoundSamples();
   /** Offset of the first byte that is not yet part of a sample, a hole or a box. */
   position: number;
+  /** A trial gives up at a hole of more bytes, or at more holes; a repair does not. */
+  limits = { holes: Number.POSITIVE_INFINITY, holeBytes: Number.POSITIVE_INFINITY };
   /** Why the scan stopped: at the end, inside a sample that is cut off, or waiting for more. */
   tornFrom = -1;
   readonly #lanes: Lane[];
@@ -474,9 +476,11 @@ export class SampleScanner {
   /** Nothing begins here: looks for a place where samples follow each other again. */
   #passHole(window: ScanWindow, progress?: Progress): boolean {
     if (this.#holeFrom < 0) this.#holeFrom = this.position;
+    if (this.samples.holes.length >= this.limits.holes) return false;
     for (const lane of this.#lanes) lane.codec.discontinue();
     const from = Math.max(this.position + 1, this.#searchedTo);
-    const next = findNextSample(window, from, this.#measured, this.#chainTest, window.to, progress);
+    const to = Math.min(window.to, this.#holeFrom + this.limits.holeBytes);
+    const next = findNextSample(window, from, this.#measured, this.#chainTest, to, progress);
     if (next < 0) {
       // Bytes near the end may become a sample when the file grows.
       this.#searchedTo = window.isFinal ? window.to : Math.max(from, window.to - 64 * 1024);
