@@ -63,7 +63,7 @@ async function inspect(frame: Frame, files: readonly string[]): Promise<void> {
   await forEach(frame, files, async (path, rescue, signal) => {
     const meeting = await inspectedMeeting(path, rescue);
     if (meeting) return meeting;
-    const { diagnosis } = await rescue.diagnose(path, {
+    const { diagnosis, head } = await rescue.diagnose(path, {
       followLink: true,
       thorough: true,
       signal,
@@ -71,7 +71,7 @@ async function inspect(frame: Frame, files: readonly string[]): Promise<void> {
     });
     const next = await nextFor(path, diagnosis);
     const { container, verdict, durationMs, tracks, damage, recoverable } = diagnosis;
-    const recorder = await recorderOf(path, diagnosis);
+    const recorder = await recorderOf(path, diagnosis, head);
     const result = {
       path,
       container,
@@ -340,9 +340,11 @@ const mixed = () =>
     next: 'roomtape recover <file...>',
   });
 
-async function recorderOf(path: string, diagnosis: Diagnosis): Promise<string> {
+async function recorderOf(path: string, diagnosis: Diagnosis, head: Uint8Array): Promise<string> {
   const { recogniseRecorder } = await import('../recorders/profiles.ts');
-  return recogniseRecorder({ path: resolve(path), diagnosis }).recorder;
+  const [whole, { siblingsOf }] = [resolve(path), await import('../system/meeting-folder.ts')];
+  const siblings = await siblingsOf(whole);
+  return recogniseRecorder({ path: whole, diagnosis, head, siblings }).recorder;
 }
 
 async function nextFor(path: string, diagnosis: Diagnosis): Promise<string | null> {

@@ -74,9 +74,9 @@ export class RescueOfTake {
     const { path } = begun;
     // What was just recorded is looked through; an old file is judged by its head and tail.
     const thorough = begun.endedAt !== null;
-    const { diagnosis, identity } = await this.#rescue.diagnose(path, { signal, thorough });
+    const { diagnosis, identity, head } = await this.#rescue.diagnose(path, { signal, thorough });
     const { container, verdict, durationMs, tracks, damage, writer } = diagnosis;
-    const { recorder, signs } = recogniseRecorder({ path, diagnosis });
+    const { recorder, signs } = recogniseRecorder({ path, diagnosis, head });
     const found = {
       ...begun,
       container,

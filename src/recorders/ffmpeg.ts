@@ -8,7 +8,7 @@ import { head32, type RecorderProfile, spells } from './profile.ts';
 
 export const ffmpeg: RecorderProfile = {
   id: 'ffmpeg',
-  title: 'ffmpeg',
+  title: 'ffmpeg or a program built on it',
   names: [],
   writers: [{ pattern: /^Lavf/, weight: 0.55, says: 'libavformat wrote it' }],
   heads: [

@@ -3,7 +3,7 @@
  * judges it.
  */
 import { readdir, readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import type { Diagnosis } from '../container/diagnosis.ts';
 import { systemCode } from './files.ts';
 
@@ -61,6 +61,17 @@ export async function readMeetingFolder(
   const tag = names.includes('zoomver.tag') ? await textOf(join(path, 'zoomver.tag')) : null;
   const growing = changed > 0 && now - changed < lately;
   return { path, files, conf, tag, growing };
+}
+
+/** Names of the other files in a file's folder; none where the folder may not be listed. */
+export async function siblingsOf(path: string): Promise<string[]> {
+  try {
+    const names = await readdir(dirname(path));
+    return names.filter((name) => name !== basename(path)).slice(0, mostFiles);
+  } catch (cause) {
+    if (systemCode(cause) === undefined) throw cause;
+    return [];
+  }
 }
 
 const isMediaInTheMaking = (name: string) => rawFile.test(name) || name.endsWith('.tmp');

@@ -82,6 +82,11 @@ export interface Diagnosed {
   readonly diagnosis: Diagnosis;
 }
 
+/** Also the first bytes, by which a recorder may be told. */
+export interface Sampled extends Diagnosed {
+  readonly head: Uint8Array;
+}
+
 export interface Repaired extends Diagnosed {
   readonly outcome: PlanSummary | NoRepair;
   readonly written: Written | null;
@@ -95,7 +100,7 @@ export interface ReadBack extends Diagnosed {
 
 /** Which answer belongs to which job. */
 export interface JobAnswers {
-  readonly diagnose: Diagnosed;
+  readonly diagnose: Sampled;
   readonly profile: ReferenceProfile | null;
   readonly repair: Repaired;
   readonly 'read-back': ReadBack;

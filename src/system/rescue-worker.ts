@@ -34,6 +34,9 @@ import { dropScan, loadScan, storeScan } from './scan-store.ts';
 type Report = (phase: ProgressOf['phase'], total: number) => Progress;
 type ProgressOf = Extract<FromWorker, { kind: 'progress' }>;
 
+/** Enough for the first boxes and chunks, by which recorders differ. */
+const headSample = 512;
+
 parentPort?.on('message', async ({ id, job, stop }: ToWorker) => {
   const send = (message: FromWorker) => parentPort?.postMessage(message);
   // Told at most ten times a second; asked to stop at every call.
@@ -82,6 +85,7 @@ async function performOnFile(job: FileJob, report: Report): Promise<JobAnswers[F
       case 'diagnose':
         return {
           identity: source.identity,
+          head: source.read(0, headSample).slice(),
           diagnosis: diagnose(source, { thorough: job.thorough, progress: reading }),
         };
       case 'profile':

@@ -14,7 +14,7 @@ import { RoomtapeError } from '../errors.ts';
 import { decodeFully, type Ffmpeg, searchFfmpeg } from './ffmpeg.ts';
 import { type FileIdentity, quoted } from './files.ts';
 import { isOwnOutput, type Written } from './plan-writer.ts';
-import type { Diagnosed, Follows, Phase, PlanSummary } from './rescue-jobs.ts';
+import type { Diagnosed, Follows, Phase, PlanSummary, Sampled } from './rescue-jobs.ts';
 import { RescueWorkers } from './rescue-workers.ts';
 
 export interface RescueProgress {
@@ -123,7 +123,7 @@ export class Rescue {
   diagnose(
     path: string,
     options: RescueOptions & { readonly thorough?: boolean } = {},
-  ): Promise<Diagnosed> {
+  ): Promise<Sampled> {
     const { followLink = false, thorough = false } = options;
     const job = { kind: 'diagnose', path, followLink, thorough } as const;
     return this.#workers.run(job, this.#watched(options));
