@@ -4,12 +4,9 @@
 import type { daemonRoutes } from '../api/daemon-routes.ts';
 import type { Finding } from '../api/finding.ts';
 import type { DaemonStatus, StatusPart } from '../api/status.ts';
-import { lastBackupAt } from '../catalogue/backup.ts';
 import { disagreements } from '../session/disagreement.ts';
-import { Appointment } from '../system/clock.ts';
 import type { Area, DaemonContext } from './area.ts';
-
-const dayMs = 24 * 3_600_000;
+import { CatalogueCare } from './catalogue-care.ts';
 
 /** Asks every area for its part. */
 export interface AllAreas {
@@ -21,33 +18,11 @@ export function openItself(
   context: DaemonContext,
   areas: AllAreas,
 ): Area<keyof typeof daemonRoutes> {
-  const { catalogue, clock, log, paths } = context;
-  const nextBackup = new Appointment(clock, () => void backUpDaily());
-
-  async function backUpDaily(): Promise<void> {
-    const now = clock.now();
-    try {
-      const last = lastBackupAt(paths.backups);
-      // A clock that was set back must not keep the next backup away for months.
-      if (last <= now && now - last < dayMs) return;
-      log.info({ path: await catalogue.backUp('daily', now) }, 'the catalogue was backed up');
-    } catch (error) {
-      log.error({ err: error }, 'the catalogue could not be backed up');
-    } finally {
-      if (!closed) nextBackup.set(clock.now() + dayMs / 24);
-    }
-  }
-
-  let closed = false;
+  const care = new CatalogueCare(context);
   return {
-    start() {
-      // Not while everything else starts.
-      nextBackup.set(clock.now() + 60_000);
-    },
-    close() {
-      closed = true;
-      nextBackup.cancel();
-    },
+    start: () => care.start(),
+    close: () => care.close(),
+    status: () => ({ notices: care.notices() }),
     handlers: {
       'daemon.hello': () => ({ pid: process.pid }),
       'daemon.status': () => statusOf(context, areas.status()),

@@ -98,7 +98,9 @@ export class Sessions {
     const { catalogue } = this.#context;
     catalogue.transaction(() => {
       this.#put(state, catalogue.journal.head.seq);
-      for (const recording of rowsOf(state.recordings)) {
+      // In the order in which they began: searches show the newest stored first.
+      const all = [...rowsOf(state.recordings)].sort((a, b) => a.startedAt - b.startedAt);
+      for (const recording of all) {
         catalogue.recordings.putDeclared(recordOf(state, recording));
       }
     });
