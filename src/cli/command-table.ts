@@ -143,6 +143,7 @@ export const commandGroups: readonly CommandGroup[] = [
         load: daemon,
         daily: true,
       },
+      { word: 'events', summary: 'print what happens as it happens', load: daemon },
       { word: 'logs', summary: 'print what the daemon wrote down', load: daemon },
       { word: 'daemon', summary: 'run the daemon in the foreground (daemon run)', load: daemon },
       {

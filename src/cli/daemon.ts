@@ -8,6 +8,7 @@ import { dataFolder, pathsOf } from '../system/paths.ts';
 import { version } from '../system/version.ts';
 import { noDaemon, startDaemon } from './daemon-connection.ts';
 import type { Frame } from './frame.ts';
+import { moment, visible } from './output.ts';
 import { defineQuick, type QuickCommand } from './quick-command.ts';
 import { statusText } from './status-text.ts';
 
@@ -41,6 +42,10 @@ export function defineCommands(program: Command, frame: Frame): void {
     .option('-f, --follow', 'go on printing what is added')
     .option('-n, --lines <count>', 'how many lines', '50')
     .action((options: { follow?: boolean; lines: string }) => logs(frame, options));
+  program
+    .command('events')
+    .description('Prints what happens, as it happens, until Ctrl-C; with --json a line each.')
+    .action(() => events(frame));
   const daemon = program.command('daemon').description('The daemon itself.');
   daemon
     .command('run')
@@ -134,4 +139,17 @@ async function logs(frame: Frame, options: { follow?: boolean; lines: string }):
     await frame.print({ results: [line], text: () => line });
   }
   frame.exitCode = exitCodes.done;
+}
+
+/** A stream has no end to print one document at: each event is a line of its own. */
+async function events(frame: Frame): Promise<void> {
+  const client = await frame.client();
+  // Starts the daemon if it is down: the stream itself does not.
+  await client.call('daemon.hello', {});
+  const { writeOut } = await import('./standard-output.ts');
+  for await (const event of client.events(frame.cancelled)) {
+    const told = `${moment(event.at)}  ${event.type.padEnd(28)} ${visible(event.text)}`;
+    await writeOut(`${frame.json ? JSON.stringify(event) : told}\n`);
+  }
+  if (!frame.cancelled.aborted) frame.note('The daemon has ended.');
 }

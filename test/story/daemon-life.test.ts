@@ -222,6 +222,22 @@ describe('given a running daemon', () => {
     expect(err).toContain('roomtape down && roomtape up');
   });
 
+  test('what happens is told to whoever listens', async () => {
+    const machine = newMachine();
+    await machine.run('up');
+    const listening = machine.start('events', '--json');
+    const told = untilPrinted(listening, /"type":"session:session-created"/);
+    // The listener has no line that says it listens: it is asked again until it hears something.
+    let heard = false;
+    void told.then(() => {
+      heard = true;
+    });
+    for (let n = 0; !heard && n < 20; n++) await machine.run('session', 'create', `Evening ${n}`);
+    await told;
+    listening.kill('SIGINT');
+    expect(await new Promise((resolve) => listening.once('close', resolve))).toBe(0);
+  });
+
   test('its log is printed, and followed while it grows', async () => {
     const machine = newMachine();
     await machine.run('up');
