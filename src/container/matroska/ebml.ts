@@ -57,6 +57,9 @@ export const ids = {
   Attachments: 0x1941a469,
   Chapters: 0x1043a770,
   Tags: 0x1254c367,
+  Tag: 0x7373,
+  SimpleTag: 0x67c8,
+  TagName: 0x45a3,
   Void: 0xec,
   Crc32: 0xbf,
 } as const;

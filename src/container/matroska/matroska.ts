@@ -38,6 +38,7 @@ import {
   voidElement,
 } from './ebml.ts';
 import { type MatroskaHead, readHead } from './head.ts';
+import { lastingTags } from './tags.ts';
 
 /** The last cluster is looked for so far from the end: longer ones are rare. */
 const tailLength = 32 * 1024 * 1024;
@@ -241,12 +242,14 @@ function describe({ head, walk, damage }: Survey, source: ByteSource): Diagnosis
 
 function plan(source: ByteSource, found: Survey, diagnosis: Diagnosis): RepairOutcome {
   const { head, walk } = found;
-  const extras = [...head.extras, ...walk.extras];
   const window = new Window(source);
   const ends = [...walk.clocks.values()].map((clock) => clock.end);
   const info = infoElement(window, source, head, Math.max(0, ...ends));
-  const tail = extras.filter((extra) => extra.at >= head.end);
-  const fixed = layHead(source, head, info, extras);
+  const early = head.extras
+    .map((part) => ({ part, bytes: earlyBytes(window, source, part) }))
+    .filter(({ bytes }) => bytes.length > 0);
+  const tail = walk.extras;
+  const fixed = layHead(source, head, info, early, tail);
   const places = layClusters(walk, fixed.length - fixed.segmentBody);
   const cues = cuesElement(walk, places.positions);
   let at = places.end;
@@ -301,6 +304,17 @@ function infoElement(
   return element(ids.Info, body.take());
 }
 
+/** Attachments, chapters and tags before the first cluster, as they are written. */
+interface EarlyPart {
+  readonly part: Element;
+  readonly bytes: Uint8Array;
+}
+
+function earlyBytes(window: Window, source: ByteSource, part: Element): Uint8Array {
+  if (part.id === ids.Tags) return lastingTags(window, source, part);
+  return source.read(part.at, part.body + part.size - part.at);
+}
+
 /**
  * The head of the output: as long as that of the source where its parts fit, so that the clusters
  * stay where they are.
@@ -309,7 +323,8 @@ function layHead(
   source: ByteSource,
   head: MatroskaHead,
   info: Uint8Array,
-  extras: readonly Element[],
+  early: readonly EarlyPart[],
+  tail: readonly Element[],
 ) {
   const copyOf = (part: Element) => source.read(part.at, part.body + part.size - part.at);
   const ebml = source.read(0, head.segment.at);
@@ -317,7 +332,8 @@ function layHead(
   const seekTargets: readonly (Element | 'cues' | 'info' | 'tracks')[] = [
     'info',
     'tracks',
-    ...extras,
+    ...early.map(({ part }) => part),
+    ...tail,
     'cues',
   ];
   const seekHead = (place: (target: Element | 'cues' | 'info' | 'tracks') => number) =>
@@ -327,12 +343,11 @@ function layHead(
     );
   const seekLength = seekHead(() => 0).length;
   const tracks = head.tracksElement ? copyOf(head.tracksElement) : new Uint8Array(0);
-  const early = extras.filter((extra) => extra.at < head.end);
   const positions = new Map<Element | 'cues', number>();
   let at = seekLength + info.length + tracks.length;
-  for (const extra of early) {
-    positions.set(extra, at);
-    at += extra.body + extra.size - extra.at;
+  for (const { part, bytes } of early) {
+    positions.set(part, at);
+    at += bytes.length;
   }
   const room = head.end - segmentBody - at;
   const padding = room >= 2 ? voidElement(room) : new Uint8Array(0);
@@ -349,7 +364,7 @@ function layHead(
       ),
       info,
       tracks,
-      ...early.map(copyOf),
+      ...early.map(({ bytes }) => bytes),
       padding,
     ]);
   return { segmentBody, positions, length: segmentBody + at + padding.length, write };
