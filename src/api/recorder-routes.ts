@@ -6,7 +6,7 @@ import { route } from './route.ts';
 
 export interface RecorderView {
   readonly name: string;
-  readonly kind: 'obs' | 'screen' | 'manual';
+  readonly kind: 'obs' | 'screen';
   /** unreachable, idle, starting, recording, paused, stopping, stopped, lost */
   readonly state: string;
   /** Why it is unreachable or lost; else empty. */

@@ -39,7 +39,7 @@ export interface PreflightFacts {
   /** Null when no recorder is set up: the person clicks, and only the machine is judged. */
   readonly recorder: {
     readonly name: string;
-    readonly kind: 'obs' | 'screen' | 'manual';
+    readonly kind: 'obs' | 'screen';
     /** Why it cannot be reached; null when it can. */
     readonly unreachable: string | null;
   } | null;

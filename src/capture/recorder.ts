@@ -1,6 +1,6 @@
 /**
  * What Roomtape asks of a recorder it can speak to, and how the recorder answers: one contract for
- * OBS, for Roomtape's own capture and for the person who clicks.
+ * OBS and for Roomtape's own capture. What a person clicks in Zoom is only declared, in session/.
  *
  * A recorder is judged by what it reports, never by what it was told: a command returns when the
  * recorder has reached the state, and whatever its own buttons do is reported the same way.
@@ -57,7 +57,7 @@ export interface StartOptions {
   readonly name?: string;
 }
 
-export type RecorderKind = 'obs' | 'screen' | 'manual';
+export type RecorderKind = 'obs' | 'screen';
 
 export interface Recorder {
   /** The name the person gave it: `obs`, `obs-2`, `screen`. */

@@ -25,7 +25,10 @@ export function defineCommands(program: Command, frame: Frame): void {
     );
   spokenBy(program.command('record').description('Starts recording, or says that you do.'))
     .option('--room <room>', 'number or name; otherwise the room you are in')
-    .option('--recorder <recorder>', 'which recorder, where there are several')
+    .option(
+      '--recorder <recorder>',
+      'which recorder; manual: you click it yourself, Roomtape only notes it',
+    )
     .option('--continue', 'go on with the recording that was interrupted')
     .action(async (options: Meant & { room?: string; recorder?: string; continue?: boolean }) => {
       const { room, recorder } = options;

@@ -77,7 +77,7 @@ export function openRecorders(
     return recorder;
   };
   const ensureWatched = (recorder: Recorder) => {
-    if (recorder.folder === null || recorder.kind === 'manual') return;
+    if (recorder.folder === null) return;
     watch.ensure(recorder.folder, recorder.kind === 'obs' ? 'obs' : 'ffmpeg').catch((problem) => {
       context.log.warn({ err: problem, folder: recorder.folder }, 'a folder cannot be watched');
     });

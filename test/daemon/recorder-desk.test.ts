@@ -1,6 +1,5 @@
 /**
- * Recorders and sessions brought together, over a real catalogue. The recorder is the manual one,
- * whose own buttons are its methods called from outside the desk.
+ * Recorders and sessions brought together, over a real catalogue.
  */
 import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -8,7 +7,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { DaemonEvent } from '../../src/api/events.ts';
-import { ManualRecorder } from '../../src/capture/manual.ts';
 import type { RecorderStateName } from '../../src/capture/recorder.ts';
 import { type Catalogue, openCatalogue } from '../../src/catalogue/catalogue.ts';
 import type { DaemonContext } from '../../src/daemon/area.ts';
@@ -22,6 +20,7 @@ import { systemClock } from '../../src/system/clock.ts';
 import { readConfig } from '../../src/system/config.ts';
 import { openLog } from '../../src/system/log.ts';
 import { pathsOf } from '../../src/system/paths.ts';
+import { HandRecorder } from './hand-recorder.ts';
 
 describe('given a participant with a recorder that Roomtape drives', () => {
   let folder: string;
@@ -29,7 +28,7 @@ describe('given a participant with a recorder that Roomtape drives', () => {
   let sessions: Sessions;
   let warnings: WarningDesk;
   let desk: RecorderDesk;
-  let recorder: ManualRecorder;
+  let recorder: HandRecorder;
   let session: SessionId;
   let events: Omit<DaemonEvent, 'at'>[];
   let close: () => void;
@@ -61,7 +60,7 @@ describe('given a participant with a recorder that Roomtape drives', () => {
     sessions = new Sessions(context);
     warnings = new WarningDesk(context);
     desk = new RecorderDesk(context, sessions, warnings);
-    recorder = new ManualRecorder('camera');
+    recorder = new HandRecorder('camera');
     desk.add(recorder);
     session = join2Session();
     close = () => {

@@ -1,6 +1,6 @@
 /**
- * The recorder that nobody but its person can drive: Zoom, a phone, a camera. Commands only declare
- * what the person does; the watched folders say what really happens.
+ * A recorder that the test works by hand: its methods called by the desk are commands, called by the
+ * test they are its own buttons. It keeps the whole contract; only the camera is missing.
  */
 import {
   type Recorder,
@@ -8,11 +8,11 @@ import {
   type RecorderPulse,
   RecorderStates,
   wrongState,
-} from './recorder.ts';
+} from '../../src/capture/recorder.ts';
 
-export class ManualRecorder implements Recorder {
+export class HandRecorder implements Recorder {
   readonly name: string;
-  readonly kind = 'manual';
+  readonly kind = 'obs';
   readonly folder = null;
   readonly #states: RecorderStates;
 
