@@ -7,7 +7,7 @@
 import { lstatSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import type { Diagnosis, TrackSummary } from '../container/diagnosis.ts';
+import type { Diagnosis, FileVerdict, TrackSummary } from '../container/diagnosis.ts';
 import { type ExitCode, exitCodes, RoomtapeError } from '../errors.ts';
 import type { Config } from '../system/config.ts';
 import type { Recovery, Rescue, RescueProgress } from '../system/rescue.ts';
@@ -19,6 +19,11 @@ export function defineCommands(program: Command, frame: Frame): void {
     .command('inspect')
     .description('Says what each file is, what is wrong with it and what can be had of it.')
     .argument('<file...>')
+    .addHelpText(
+      'after',
+      '\nRoomtape reads MP4, MOV, M4A, Matroska, WebM, MPEG-TS, FLV, AVI, WAV, AIFF, Ogg, FLAC, MP3,\n' +
+        'ADTS and the raw files of Zoom.',
+    )
     .action((files: string[]) => inspect(frame, files));
   program
     .command('recover')
@@ -350,10 +355,15 @@ async function recorderOf(path: string, diagnosis: Diagnosis, head: Uint8Array):
 async function nextFor(path: string, diagnosis: Diagnosis): Promise<string | null> {
   // A complete raw recording of Zoom still waits for its conversion.
   const isRaw = diagnosis.container === 'zoom' && diagnosis.tracks.length > 0;
-  if ((diagnosis.verdict === 'whole' && !isRaw) || !diagnosis.recoverable) return null;
+  if (diagnosis.verdict === 'whole' && !isRaw) return null;
+  if (!diagnosis.recoverable) return nextWithoutRepair(diagnosis.verdict);
   const { quoted } = await import('../system/files.ts');
   return `roomtape recover ${quoted(path)}`;
 }
+
+/** Where nothing can be had: what is read at all, or how the next recording is not lost as well. */
+const nextWithoutRepair = (verdict: FileVerdict): string =>
+  verdict === 'foreign' ? 'roomtape inspect --help' : 'roomtape preflight';
 
 async function nextAfter(
   path: string,
@@ -364,7 +374,9 @@ async function nextAfter(
   const { outcome } = recovery;
   if (outcome.kind === 'plan') return dryRun ? `roomtape recover ${quoted(path)}` : null;
   if (outcome.next) return outcome.next;
-  if (outcome.reason !== 'no-parameter-sets') return null;
+  if (outcome.reason === 'whole') return null;
+  if (outcome.reason === 'foreign') return nextWithoutRepair('foreign');
+  if (outcome.reason !== 'no-parameter-sets') return nextWithoutRepair('beyond-repair');
   return `roomtape recover ${quoted(path)} --reference <whole file of the same recorder>`;
 }
 
