@@ -193,7 +193,7 @@ describe('given any evening', () => {
           for (const { from, to } of one.intervals) if (to) expect(to).toBeGreaterThanOrEqual(from);
         }
       }),
-      { numRuns: Number(process.env['ROOMTAPE_TEST_RUNS'] ?? 400) },
+      { numRuns: Number(process.env['ROOMTAPE_TEST_RUNS'] ?? 250) },
     );
   }, 900_000);
 
