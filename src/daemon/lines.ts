@@ -321,6 +321,13 @@ function announcements(
       if (!line) return [];
       return [{ line, about: `For everybody: ${name} is co-host.`, of: delegation.id }];
     }
+    case 'recording-approved': {
+      if (!here || rowOf(state.recordings, event.recording)) return [];
+      const { id: session } = state;
+      const line = { kind: 'approval', session, key: signer.key, at: signer.now } as const;
+      const about = 'For whoever recorded it: it may be kept.';
+      return [{ line: { ...line, recording: event.recording }, about }];
+    }
     case 'requested': {
       if (here || event.request.participant !== state.self) return [];
       const line = requestLine(state, event.request, signer);

@@ -244,6 +244,12 @@ export type ReportCommand =
       readonly line: string;
     }
   | {
+      readonly type: 'take-approval';
+      readonly recording: RecordingId;
+      readonly issuerKey: string;
+      readonly issuedAt: Instant;
+    }
+  | {
       readonly type: 'take-rooms';
       readonly issuerKey: string;
       readonly rooms: readonly RoomNews[];

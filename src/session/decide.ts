@@ -133,6 +133,7 @@ const areas = {
   'take-revocations': 'reports',
   'take-delegation': 'reports',
   'take-rooms': 'reports',
+  'take-approval': 'reports',
 } as const satisfies Partial<Record<SessionCommand['type'], string>>;
 
 function carryOut(

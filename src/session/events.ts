@@ -155,7 +155,8 @@ export interface EventBodies {
     readonly recording: RecordingId;
     readonly reason: EndCause | 'unpermitted';
   };
-  'recording-approved': { readonly recording: RecordingId };
+  /** `approver`: whose line said so, where it is not the one who took the line. */
+  'recording-approved': { readonly recording: RecordingId; readonly approver?: ParticipantId };
   'take-attached': { readonly recording: RecordingId; readonly take: TakeId };
   'take-detached': { readonly recording: RecordingId; readonly take: TakeId };
   /** The host has another key, which a person has compared by voice or this machine has made. */

@@ -12,6 +12,7 @@ import { rowOf } from './table.ts';
 const order: Record<Line['kind'], number> = {
   invitation: 0,
   rooms: 1,
+  approval: 6,
   delegation: 2,
   revocations: 3,
   request: 4,
@@ -59,6 +60,10 @@ export function commandsFor(
     case 'delegation': {
       const { kind: _, session: __, key: issuerKey, at: issuedAt, ...rest } = line;
       return [{ type: 'take-delegation', ...rest, issuerKey, issuedAt, line: text }];
+    }
+    case 'approval': {
+      const { recording, key: issuerKey, at: issuedAt } = line;
+      return [{ type: 'take-approval', recording, issuerKey, issuedAt }];
     }
     case 'rooms': {
       const { key: issuerKey, at: issuedAt, rooms, sequence, closed: sessionClosed } = line;

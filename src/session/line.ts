@@ -12,6 +12,7 @@ import {
   instant,
   parseId,
   parseRoomId,
+  type RecordingId,
   type RequestId,
   type RoomId,
   type SessionId,
@@ -99,12 +100,19 @@ export interface DelegationLine extends LineHead {
   readonly longestGrantMs?: number;
 }
 
+/** The host allows a recording to be kept that was made without permission. */
+export interface ApprovalLine extends LineHead {
+  readonly kind: 'approval';
+  readonly recording: RecordingId;
+}
+
 export type Line =
   | InvitationLine
   | RequestLine
   | GrantLine
   | RevocationLine
   | RoomsLine
+  | ApprovalLine
   | DelegationLine;
 
 export type LineKind = Line['kind'];
@@ -118,6 +126,7 @@ const kindCodes = {
   revocations: 'rev',
   rooms: 'rms',
   delegation: 'del',
+  approval: 'apr',
 } as const satisfies Record<LineKind, string>;
 
 const phaseCodes = {
@@ -171,6 +180,8 @@ function lineBody(line: Line): Json {
         r: line.rooms.map(roomJson),
         ...(line.closed ? { x: 1 } : {}),
       };
+    case 'approval':
+      return { i: line.recording.slice(4) };
     case 'delegation':
       return {
         i: line.id.slice(4),
@@ -319,6 +330,10 @@ export function parseLineJson(text: string): Line | undefined {
       return parseRooms(head, body);
     case kindCodes.delegation:
       return parseDelegation(head, body);
+    case kindCodes.approval: {
+      const recording = parseId('rec', `rec_${body['i']}`);
+      return recording && { kind: 'approval', ...head, recording };
+    }
     default:
       return undefined;
   }

@@ -4,8 +4,14 @@
 import type { GrantTime, PermissionCommand, Story } from './command.ts';
 import { judgedNow } from './evolve.ts';
 import { findGrant, findParticipant, findRecording, findRequest, findRoom } from './find.ts';
-import type { DelegationId, GrantId, Instant, RoomId } from './ids.ts';
-import { later } from './ids.ts';
+import {
+  type DelegationId,
+  type GrantId,
+  type Instant,
+  later,
+  parseId,
+  type RoomId,
+} from './ids.ts';
 import { covers, delegationOf, permits } from './permits.ts';
 import { isRefusal, type Refusal, refuse, typed } from './refusal.ts';
 import { closedSession, unlessManaging } from './rooms.ts';
@@ -17,6 +23,7 @@ import {
   mainRoom,
   type Participant,
   type PermissionRequest,
+  type Recording,
   type RoomScope,
   type SessionState,
   spokenRoom,
@@ -347,26 +354,40 @@ function decideAnswer(
 function approveRecording(story: Story, which: string): Refusal | undefined {
   const { state, actor, context } = story;
   const recording = findRecording(state, which);
-  if (isRefusal(recording)) return recording;
+  const elsewhere = parseId('rec', which.trim());
+  if (isRefusal(recording)) {
+    // Made on another machine: the host's word goes there as a line.
+    if (elsewhere === undefined || actor !== state.host || state.home === 'elsewhere') {
+      return recording;
+    }
+    story.add('recording-approved', { recording: elsewhere });
+    return undefined;
+  }
   const now = judgedNow(state, context.now);
   const allowed = authority(story, { rooms: [recording.room], from: now, until: now });
   if (isRefusal(allowed)) return allowed;
-  if (state.home === 'elsewhere' && actor === recording.participant) {
-    const problem = 'Nobody approves a recording of their own.';
-    return refuse('not-permitted', problem, 'ask the host to approve it');
+  if (state.home === 'elsewhere') {
+    const problem = 'Only the host approves a recording made without permission.';
+    const next = `on the host's machine: roomtape approve --recording ${recording.id}`;
+    return refuse('not-permitted', problem, next);
+  }
+  const refusal = unlessApprovable(recording);
+  if (refusal) return refusal;
+  story.add('recording-approved', { recording: recording.id });
+  return undefined;
+}
+
+export function unlessApprovable(recording: Recording): Refusal | undefined {
+  const next = `roomtape show ${recording.id}`;
+  if (recording.permission.kind === 'approved') {
+    return refuse('wrong-state', 'It was approved already.', next);
   }
   if (recording.permission.kind !== 'unpermitted' && recording.flags.length === 0) {
-    const problem = 'This recording was permitted from the start.';
-    return refuse('wrong-state', problem, `roomtape show ${recording.id}`);
+    return refuse('wrong-state', 'This recording was permitted from the start.', next);
   }
   if (recording.control === 'roomtape' && isLive(recording)) {
-    const problem = 'This recording still runs under its own permission.';
-    return refuse('wrong-state', problem, `roomtape show ${recording.id}`);
+    return refuse('wrong-state', 'This recording still runs under its own permission.', next);
   }
-  if (recording.permission.kind === 'approved') {
-    return refuse('wrong-state', 'It was approved already.', `roomtape show ${recording.id}`);
-  }
-  story.add('recording-approved', { recording: recording.id });
   return undefined;
 }
 

@@ -117,8 +117,9 @@ function change(recording: Recording, event: RecordingEvent): Recording | undefi
     case 'recording-flagged':
       return { ...recording, flags: [...recording.flags, { reason: event.reason, at: event.at }] };
     case 'recording-approved': {
-      if (event.by === undefined) return undefined;
-      return { ...recording, permission: { kind: 'approved', by: event.by, at: event.at } };
+      const by = event.approver ?? event.by;
+      if (by === undefined) return undefined;
+      return { ...recording, permission: { kind: 'approved', by, at: event.at } };
     }
     case 'take-attached':
       if (recording.takes.includes(event.take)) return undefined;

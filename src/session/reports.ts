@@ -7,7 +7,8 @@
  */
 import type { ReportCommand, Story } from './command.ts';
 import { judgedNow } from './evolve.ts';
-import type { Instant, ParticipantId, RoomId } from './ids.ts';
+import type { Instant, ParticipantId, RecordingId, RoomId } from './ids.ts';
+import { unlessApprovable } from './permission.ts';
 import { isWithin, joinedRanges } from './permission-events.ts';
 import { clockToleranceMs, covers, holds } from './permits.ts';
 import { type Refusal, refuse } from './refusal.ts';
@@ -19,8 +20,7 @@ export function decideReport(story: Story, command: ReportCommand): Refusal | un
   if (state.home === 'here') {
     return refused('This line was made here; it is for the other machines.', 'roomtape room show');
   }
-  const pinned = command.type === 'take-delegation' || command.type === 'take-rooms';
-  if (pinned && command.issuerKey !== state.hostKey) return unknownIssuer();
+  if (hostOnly.has(command.type) && command.issuerKey !== state.hostKey) return unknownIssuer();
   if (command.issuedAt > context.now + clockToleranceMs) {
     const minutes = Math.ceil((command.issuedAt - context.now) / 60_000);
     const problem = `This line was signed ${minutes} minutes in the future: a clock is wrong.`;
@@ -35,6 +35,12 @@ export function decideReport(story: Story, command: ReportCommand): Refusal | un
   return refusal;
 }
 
+const hostOnly: ReadonlySet<ReportCommand['type']> = new Set([
+  'take-delegation',
+  'take-rooms',
+  'take-approval',
+]);
+
 function take(story: Story, command: ReportCommand): Refusal | undefined {
   switch (command.type) {
     case 'take-grant':
@@ -45,6 +51,8 @@ function take(story: Story, command: ReportCommand): Refusal | undefined {
       return takeDelegation(story, command);
     case 'take-rooms':
       return takeRooms(story, command);
+    case 'take-approval':
+      return takeApproval(story, command.recording);
   }
 }
 
@@ -247,6 +255,17 @@ function newCohost(story: Story, name: string, key: string): ParticipantId {
   const shown = taken ? `${name} (${key.slice(0, 6)})` : name;
   story.add('participants-added', { participants: [{ id, name: shown, key }] });
   return id;
+}
+
+function takeApproval(story: Story, id: RecordingId): Refusal | undefined {
+  const recording = rowOf(story.state.recordings, id);
+  if (!recording) {
+    return refused('This approves a recording that was not made here.', 'roomtape list');
+  }
+  const refusal = unlessApprovable(recording);
+  if (refusal) return refused(refusal.problem, refusal.next);
+  story.add('recording-approved', { recording: id, approver: story.state.host });
+  return undefined;
 }
 
 function takeRooms(

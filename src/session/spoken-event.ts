@@ -134,6 +134,9 @@ function spokenOfRecordings(state: SessionState, event: SessionEvent, name: Nami
   if (event.type === 'host-time-seen') return "The host's clock was noted.";
   if (!('recording' in event)) return `${event.type}.`;
   const recording = rowOf(state.recordings, event.recording as RecordingId);
+  if (!recording && event.type === 'recording-approved') {
+    return `The recording ${event.recording} was approved by ${name(event.by)}.`;
+  }
   const who = name(recording?.participant);
   const where = recording ? spokenRoom(state, recording.room) : 'a room';
   switch (event.type) {
@@ -156,7 +159,7 @@ function spokenOfRecordings(state: SessionState, event: SessionEvent, name: Nami
     case 'recording-flagged':
       return `${who} may still be recording in ${where} without permission${because(event.reason)}.`;
     case 'recording-approved':
-      return `The recording of ${who} in ${where} was approved by ${name(event.by)}.`;
+      return `The recording of ${who} in ${where} was approved by ${name(event.approver ?? event.by)}.`;
     case 'take-attached':
       return `A file belongs to the recording of ${who} in ${where}.`;
     case 'take-detached':

@@ -93,6 +93,7 @@ const line: fc.Arbitrary<Line> = fc
       rooms: fc.array(room, { maxLength: 3 }),
       closed: fc.boolean(),
     }),
+    fc.record({ kind: fc.constant('approval'), recording: code(26).map((id) => `rec_${id}`) }),
     fc.record({
       kind: fc.constant('delegation'),
       id: code(26).map((id) => `del_${id}`),

@@ -289,6 +289,31 @@ describe('given hosts and co-hosts', () => {
     );
   });
 
+  test('the host approves afterwards what another machine recorded, and only the host', async () => {
+    const { meeting, adas } = await granted();
+    adas.do({ type: 'observe', room: 'Green' });
+    const [seen] = adas.recordings('Ada');
+    if (!seen) throw new Error('nothing was seen');
+    expect(adas.refused({ type: 'approve-recording', recording: seen.id }).exit).toBe(4);
+    meeting.host.do({ type: 'approve-recording', recording: seen.id });
+    const head = { session: meeting.host.session.id, at: meeting.host.now };
+    const approval = (key: string, recording = seen.id): Line => ({
+      kind: 'approval',
+      ...head,
+      key,
+      recording,
+    });
+    const byEve = await signLine(approval(ben.key), ben.privateKey);
+    expect(await meeting.accept(ada, byEve)).toContain('ANOTHER KEY');
+    const other = approval(hana.key, 'rec_00000000000000000000000000');
+    expect(await meeting.accept(ada, await signLine(other, hana.privateKey))).toContain('not made');
+    const text = await signLine(approval(hana.key), hana.privateKey);
+    expect(await meeting.accept(ada, text)).toBeUndefined();
+    expect(await meeting.accept(ada, text)).toContain('already');
+    const { host } = adas.session;
+    expect(adas.recordings('Ada')[0]?.permission).toMatchObject({ kind: 'approved', by: host });
+  });
+
   test('news of 100 rooms with long names fit into lines, and none undoes a later one', async () => {
     const names = Array.from({ length: 100 }, (_, at) => `${at} ${'ü'.repeat(28)}`);
     const meeting = new Meeting(names);
