@@ -1,0 +1,141 @@
+/**
+ * The rescue service: workers that are contained, scans beside growing files, references by folder.
+ */
+import {
+  appendFileSync,
+  copyFileSync,
+  mkdirSync,
+  readFileSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { Rescue } from '../../src/system/rescue.ts';
+import { RescueWorkers } from '../../src/system/rescue-workers.ts';
+import { dropScan, hasScan, loadScan, storeScan } from '../../src/system/scan-store.ts';
+import { ffmpeg, h264AndAac, pictureAndTone, runFfmpeg } from './media.ts';
+import { temporaryFolder } from './temporary-folder.ts';
+
+const folder = temporaryFolder('service');
+const whole = join(folder, 'whole.mp4');
+runFfmpeg(...pictureAndTone(8), ...h264AndAac, '-b:v', '1M', whole);
+
+const bytes = Buffer.from(readFileSync(whole));
+const mdat = bytes.indexOf('mdat') - 4;
+const end = mdat + bytes.readUInt32BE(mdat);
+/** What a killed recorder would have left at `share` of the media. */
+const torn = (share: number) => {
+  const part = Buffer.from(bytes.subarray(0, Math.floor(mdat + (end - mdat) * share)));
+  part.writeUInt32BE(0, mdat);
+  return part;
+};
+
+const rescue = new Rescue({ ffmpeg: ffmpeg.path });
+afterAll(() => rescue.close());
+
+describe('given a file that grows', () => {
+  const growing = join(folder, 'growing.mp4');
+  const store = join(folder, 'scans', 'take');
+
+  test('what was found beside the recorder makes the same file as a scan afterwards', async () => {
+    const profile = await rescue.profile(whole);
+    const references = profile ? [profile] : [];
+    writeFileSync(growing, torn(0.3));
+    const first = await rescue.follow(growing, store, references);
+    expect(first.state).toBe('follows');
+    for (const share of [0.45, 0.6, 0.61, 0.8]) {
+      appendFileSync(growing, torn(share).subarray(readFileSync(growing).length));
+      await rescue.follow(growing, store, references);
+    }
+    const last = await rescue.follow(growing, store, references);
+    expect(last.position).toBeGreaterThan(first.position);
+    expect(hasScan(store)).toBe(true);
+    appendFileSync(growing, torn(0.9).subarray(readFileSync(growing).length));
+
+    const options = { references, searchFolder: false, verify: false } as const;
+    const along = join(folder, 'along');
+    const afterwards = join(folder, 'afterwards');
+    const a = await rescue.recover(growing, { ...options, scan: store, folder: along });
+    const b = await rescue.recover(growing, { ...options, folder: afterwards });
+    expect(a.written).not.toBeNull();
+    const name = 'growing.recovered.mp4';
+    expect(readFileSync(join(along, name)).equals(readFileSync(join(afterwards, name)))).toBe(true);
+    expect(b.outcome.kind).toBe('plan');
+
+    // A daemon that died goes on from the store: another thread, the same place.
+    const next = new Rescue({ ffmpeg: ffmpeg.path });
+    const resumed = await next.follow(growing, store, []);
+    await next.close();
+    expect(resumed.state).toBe('follows');
+    expect(resumed.position).toBeGreaterThanOrEqual(last.position);
+    await rescue.forget(store);
+    expect(hasScan(store)).toBe(false);
+  });
+
+  test('a store that is torn, of another file or none at all is ignored', () => {
+    const file = { device: 1, inode: 2, size: 3, modified: 4 };
+    const base = join(folder, 'scans', 'torn');
+    expect(loadScan(base, file)).toBeNull();
+    const samples = Buffer.from('0123456789');
+    const stored = storeScan(base, file, { state: '{}', samples: samples.subarray(0, 4) }, 0);
+    storeScan(base, file, { state: '{"a":1}', samples }, stored);
+    expect(loadScan(base, file)).toEqual({ state: '{"a":1}', samples });
+    expect(loadScan(base, { ...file, inode: 3 })).toBeNull();
+    truncateSync(`${base}.samples`, 5);
+    expect(loadScan(base, file)).toBeNull();
+    writeFileSync(`${base}.json`, '{"device":1,');
+    expect(loadScan(base, file)).toBeNull();
+    dropScan(base);
+    expect(hasScan(base)).toBe(false);
+  });
+});
+
+describe('given the workers', () => {
+  test('when a job makes no progress, then it is ended and the next one gets a new thread', async () => {
+    const workers = new RescueWorkers(1);
+    const job = { kind: 'diagnose', path: whole, followLink: false, thorough: true } as const;
+    await expect(workers.run(job, { stallMs: 0 })).rejects.toMatchObject({ code: 'worker-failed' });
+    expect((await workers.run(job)).diagnosis.verdict).toBe('whole');
+    await workers.close();
+    await expect(workers.run(job)).rejects.toMatchObject({ code: 'cancelled' });
+  });
+
+  test('many jobs at once are all answered, in as many threads as allowed', async () => {
+    const workers = new RescueWorkers(2);
+    const job = { kind: 'hash', path: whole, followLink: false } as const;
+    const digests = await Promise.all(Array.from({ length: 12 }, () => workers.run(job)));
+    expect(new Set(digests).size).toBe(1);
+    await workers.close();
+  });
+
+  test('an obstacle in the thread arrives as the same obstacle', async () => {
+    const missing = join(folder, 'none.mp4');
+    await expect(rescue.diagnose(missing)).rejects.toMatchObject({ code: 'file-missing' });
+  });
+});
+
+describe('given no reference', () => {
+  test('the whole file nearest in time is taken, never one of another kind or our own output', async () => {
+    const place = join(folder, 'place');
+    mkdirSync(place);
+    writeFileSync(join(place, 'torn.mp4'), torn(0.7));
+    copyFileSync(whole, join(place, 'old.recovered.mp4'));
+    copyFileSync(whole, join(place, 'good.mp4'));
+    writeFileSync(join(place, 'notes.mp4'), 'no film');
+    const { outcome } = await rescue.recover(join(place, 'torn.mp4'), { dryRun: true });
+    expect(outcome).toMatchObject({ kind: 'plan', reference: join(place, 'good.mp4') });
+  });
+});
+
+describe('given a cancel before the work begins', () => {
+  test('nothing is written', async () => {
+    const place = join(folder, 'cancelled');
+    mkdirSync(place);
+    const path = join(place, 'torn.mp4');
+    writeFileSync(path, torn(0.7));
+    const cancelled = AbortSignal.abort();
+    const work = rescue.recover(path, { signal: cancelled, referencePaths: [whole] });
+    await expect(work).rejects.toMatchObject({ code: 'cancelled' });
+  });
+});
