@@ -37,6 +37,8 @@ export interface TakeView {
   readonly container: string;
   readonly stage: string;
   readonly attribution: string;
+  /** The part of the file that is this recording's, where the file spans several rooms. */
+  readonly span?: { readonly from: number; readonly to: number };
 }
 
 /** A recording as it is listed: the fields that programs rely on, and a few for people. */

@@ -29,6 +29,8 @@ interface Source {
   readonly path: string;
   readonly startedAt: number;
   readonly durationMs: number | null;
+  /** The part of the file to take, in ms from its start; the whole file when not given. */
+  readonly part?: { readonly fromMs: number; readonly toMs: number };
 }
 
 interface Made {
@@ -100,11 +102,15 @@ async function joined(tools: Tools, recording: RecordingDetail): Promise<Made> {
     import('../system/joining.ts'),
   ]);
   const { entries, pausesMs } = joinPlan(sources, tools.pauses);
+  const inputs = entries.map((entry) => ({
+    ...entry,
+    part: sources.find(({ path }) => path === entry.path)?.part ?? null,
+  }));
   const hasPause = entries.some(({ lengthMs }) => lengthMs !== null);
   const paths = entries.map(({ path }) => path);
   const extension = outputExtension(paths, hasPause);
   const output = nameBeside(tools, paths[0] ?? '', `.joined${extension}`);
-  await joinFiles(tools.ffmpeg, entries, output, tools.frame.cancelled);
+  await joinFiles(tools.ffmpeg, inputs, output, tools.frame.cancelled);
   const takes = entries.map(({ path, atMs }) => ({ id: takeOf(sources, path), path, atMs }));
   return { output, takes, pausesMs, leftOut, ...(await verified(tools, output)) };
 }
@@ -118,7 +124,8 @@ async function split(tools: Tools, recording: RecordingDetail): Promise<Made[]> 
   const rooms = await roomNames(tools.frame, recording);
   const made: Made[] = [];
   for (const source of sources) {
-    const cuts = roomCuts(source, spansOf(source.take));
+    const whole = wholeOf(source, recording);
+    const cuts = roomCuts(whole, spansOf(source.take));
     if (cuts.length < 2) {
       const why = 'it was recorded in one room: there is nothing to split';
       made.push(unsplit(source, [{ id: source.take.id, why }]));
@@ -143,6 +150,12 @@ async function split(tools: Tools, recording: RecordingDetail): Promise<Made[]> 
     }
   }
   return made;
+}
+
+/** A split is of the whole file, whichever of its rooms the recording is. */
+function wholeOf({ take, ...source }: Source, recording: RecordingDetail): Source {
+  const startedAt = take.startedAt ?? recording.startedAt;
+  return { ...source, take, startedAt, durationMs: take.durationMs };
 }
 
 function unsplit(source: Source, leftOut: Made['leftOut']): Made {
@@ -175,8 +188,8 @@ async function timeline(tools: Tools, options: QuickOptions): Promise<Made> {
     const tracks = diagnosis.tracks.filter(
       ({ kind }) => kind === 'video' || kind === 'audio',
     ).length;
-    const who = sources.find((source) => source.path === path)?.who ?? '';
-    inputs.push({ path, atMs, who, tracks });
+    const source = sources.find((one) => one.path === path);
+    inputs.push({ path, atMs, who: source?.who ?? '', tracks, part: source?.part ?? null });
   }
   const output = nameBeside(tools, plan[0]?.path ?? '', '.timeline.mkv');
   await layFiles(tools.ffmpeg, inputs, output, tools.frame.cancelled);
@@ -207,7 +220,7 @@ async function sourcesOf(
     if (usable === null) leftOut.push({ id: take.id, why: `it is ${take.verdict}` });
     else {
       const startedAt = take.startedAt ?? recording.startedAt;
-      sources.push({ take, who, path: usable, startedAt, durationMs: take.durationMs });
+      sources.push(partOf({ take, who, path: usable, startedAt, durationMs: take.durationMs }));
     }
   }
   if (sources.length === 0) {
@@ -221,6 +234,16 @@ async function sourcesOf(
     );
   }
   return { sources, leftOut };
+}
+
+/** Of a file that spans several rooms, the part that is this recording's. */
+function partOf(source: Source): Source {
+  const { span } = source.take;
+  if (!span) return source;
+  const fromMs = Math.max(0, span.from - source.startedAt);
+  const toMs = Math.max(fromMs, span.to - source.startedAt);
+  const startedAt = source.startedAt + fromMs;
+  return { ...source, startedAt, durationMs: toMs - fromMs, part: { fromMs, toMs } };
 }
 
 const takeOf = (sources: readonly Source[], path: string): string =>

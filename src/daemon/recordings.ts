@@ -16,6 +16,7 @@ import { findParticipant, findRoom } from '../session/find.ts';
 import { type IdKind, shortId } from '../session/ids.ts';
 import { isRefusal, type Refusal } from '../session/refusal.ts';
 import type { SessionState } from '../session/state.ts';
+import { rowOf } from '../session/table.ts';
 import { recoveryCode, recoveryFields, verifiedFields } from '../system/recovery-report.ts';
 import { isSound, type Rescue, type RescueProgress } from '../system/rescue.ts';
 import type { Area, DaemonContext } from './area.ts';
@@ -35,10 +36,13 @@ export function openRecordings(
   { sessions, rescue, proofOf }: RecordingsOptions,
 ): Area<keyof typeof recordingRoutes> {
   const { recordings } = context.catalogue;
-  const listed = ({ recordings, next }: ReturnType<typeof context.catalogue.recordings.list>) => ({
-    recordings: recordings.map(viewOf),
-    next,
-  });
+  const listed = ({ recordings, next }: ReturnType<typeof context.catalogue.recordings.list>) => {
+    const known = new Map<string, SessionState | undefined>();
+    return {
+      recordings: recordings.map((one) => viewOf(withSpanning(context, sessions, one, known))),
+      next,
+    };
+  };
   return {
     handlers: {
       'recording.list': ({ limit, from, ...filter }) =>
@@ -46,10 +50,10 @@ export function openRecordings(
       'recording.search': ({ text, limit, from, ...filter }) =>
         listed(recordings.search(text, wholeSession(sessions, filter), { limit, from })),
       'recording.show': async ({ id }): Promise<RecordingDetail> => {
-        const found = findRecording(context, id);
+        const found = withSpanning(context, sessions, findRecording(context, id), new Map());
         return {
           ...viewOf(found),
-          takes: found.takes.map(detailOf),
+          takes: found.takes.map((take) => detailOf(take, found.id)),
           proof: sessions.recording(found.id) ? await proofOf(found.id) : [],
         };
       },
@@ -82,13 +86,33 @@ const viewOf = ({ takes, ...recording }: ListedRecording): RecordingView => ({
   state: recording.state,
   permission: recording.permission,
   intervals: recording.intervals,
-  takes: takes.map(takeView),
+  takes: takes.map((take) => takeView(take, recording.id)),
   startedAt: recording.startedAt,
   endedAt: recording.endedAt,
   verdict: recording.verdict,
 });
 
-const takeView = (take: TakeRecord): TakeView => ({
+/**
+ * A recording without a file of its own may be a part of one: its person was moved, and the recorder
+ * went on. Such a file is stored with the recording it began in.
+ */
+function withSpanning(
+  { catalogue }: DaemonContext,
+  sessions: Sessions,
+  recording: ListedRecording,
+  known: Map<string, SessionState | undefined>,
+): ListedRecording {
+  if (recording.takes.length > 0 || !recording.session) return recording;
+  const { id } = recording.session;
+  if (!known.has(id)) known.set(id, sessions.byId(id));
+  const state = known.get(id);
+  const attached = state && rowOf(state.recordings, recording.id)?.takes;
+  const takes = (attached ?? []).flatMap((take) => catalogue.takes.byId(take) ?? []);
+  const [first] = takes;
+  return first ? { ...recording, takes, verdict: recording.verdict || first.verdict } : recording;
+}
+
+const takeView = (take: TakeRecord, recording: string): TakeView => ({
   id: take.id,
   path: take.path,
   verdict: take.verdict,
@@ -100,10 +124,19 @@ const takeView = (take: TakeRecord): TakeView => ({
   container: take.container,
   stage: take.stage,
   attribution: take.attribution,
+  ...spanOf(take, recording),
 });
 
-const detailOf = (take: TakeRecord): TakeDetail => ({
-  ...takeView(take),
+function spanOf({ detail }: TakeRecord, recording: string): Pick<TakeView, 'span'> {
+  const spans: unknown = detail['spans'];
+  if (!Array.isArray(spans)) return {};
+  const span = spans.find((one) => one?.recording === recording);
+  const { from, to } = span ?? {};
+  return typeof from === 'number' && typeof to === 'number' ? { span: { from, to } } : {};
+}
+
+const detailOf = (take: TakeRecord, recording: string): TakeDetail => ({
+  ...takeView(take, recording),
   sightedAt: take.sightedAt,
   startedAt: take.startedAt,
   endedAt: take.endedAt,

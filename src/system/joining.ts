@@ -20,6 +20,13 @@ export interface JoinInput {
   readonly path: string;
   /** How long until the next file begins, in ms; null: as long as it plays. */
   readonly lengthMs: number | null;
+  /** Only this part of the file, in ms from its start. */
+  readonly part?: Part | null;
+}
+
+export interface Part {
+  readonly fromMs: number;
+  readonly toMs: number;
 }
 
 /** ffmpeg's names of what an output may be, by extension. */
@@ -74,17 +81,22 @@ export async function joinFiles(
 
 // ffmpeg's own quoting: within single quotes nothing is special but the quote itself.
 function concatList(inputs: readonly JoinInput[]): string {
-  const lines = inputs.flatMap(({ path, lengthMs }) => {
+  const lines = inputs.flatMap(({ path, lengthMs, part }) => {
     if (/[\r\n]/.test(path)) {
       throw new RoomtapeError('usage', `${quoted(path)} has a line break in its name.`, {
         next: 'rename the file',
       });
     }
     const file = `file 'file:${resolve(path).replaceAll("'", "'\\''")}'`;
-    return lengthMs === null ? [file] : [file, `duration ${(lengthMs / 1000).toFixed(3)}`];
+    const limits = part
+      ? [`inpoint ${seconds(part.fromMs)}`, `outpoint ${seconds(part.toMs)}`]
+      : [];
+    return [file, ...limits, ...(lengthMs === null ? [] : [`duration ${seconds(lengthMs)}`])];
   });
   return `ffconcat version 1.0\n${lines.join('\n')}\n`;
 }
+
+const seconds = (ms: number) => (ms / 1000).toFixed(3);
 
 /** A part of a file. A picture can only begin at a key frame: the part begins at the one before. */
 export function cutFile(
@@ -94,7 +106,6 @@ export function cutFile(
   output: string,
   signal: AbortSignal,
 ): Promise<void> {
-  const seconds = (ms: number) => (ms / 1000).toFixed(3);
   const from = fromMs > 0 ? ['-ss', seconds(fromMs)] : [];
   const until = toMs === null ? [] : ['-t', seconds(toMs - fromMs)];
   const words = [...guarded, ...from, ...until, '-i', localInput(path), ...soundAndPicture];
@@ -108,6 +119,8 @@ export interface LineInput {
   readonly who: string;
   /** Tracks of picture and sound in the file. */
   readonly tracks: number;
+  /** Only this part of the file. */
+  readonly part?: Part | null;
 }
 
 /** Several files side by side, each from its own moment on, as tracks of one Matroska file. */
@@ -118,8 +131,11 @@ export function layFiles(
   signal: AbortSignal,
 ): Promise<void> {
   const words: string[] = [];
-  for (const { path, atMs } of inputs) {
-    words.push(...guarded, '-itsoffset', (atMs / 1000).toFixed(3), '-i', localInput(path));
+  for (const { path, atMs, part } of inputs) {
+    const limits = part
+      ? ['-ss', seconds(part.fromMs), '-t', seconds(part.toMs - part.fromMs)]
+      : [];
+    words.push(...guarded, ...limits, '-itsoffset', seconds(atMs), '-i', localInput(path));
   }
   let track = 0;
   const mapped = inputs.flatMap(({ who, tracks }, index) => {

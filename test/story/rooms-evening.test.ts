@@ -71,6 +71,15 @@ describe('given somebody who is moved while recording, and somebody who is not',
     expect(picture).toMatch(/█/);
     expect(picture).toMatch(/2 Room 2: .* recorded by Ada, Bo/);
 
+    const [second] = await machine.json<{ takes: readonly { path: string; span?: object }[] }>(
+      'list',
+      '--participant',
+      'Ada',
+      '--room',
+      '2',
+    );
+    expect(second?.takes).toMatchObject([{ path: adas, span: { from: expect.any(Number) } }]);
+
     const [recording] = await machine.json<{ id: string }>(
       'list',
       '--participant',
@@ -94,7 +103,8 @@ describe('given somebody who is moved while recording, and somebody who is not',
       '--out',
       join(home, 'out'),
     );
-    expect(line).toMatchObject({ output: join(home, 'out', 'b.timeline.mkv'), leftOut: [] });
+    expect(line).toMatchObject({ output: join(home, 'out', 'a.timeline.mkv'), leftOut: [] });
+    expect(line?.takes).toHaveLength(2);
     expect(line?.verification).toMatchObject({ structure: 'ok', decode: 'ok' });
 
     const [joined] = await machine.json<Exported>(
