@@ -28,6 +28,7 @@ import { identityKey, stillWrites, type Writers, writersOf } from '../system/ope
 import type { Rescue } from '../system/rescue.ts';
 import type { Sighting, WatchEvent } from '../system/watcher.ts';
 import type { DaemonContext } from './area.ts';
+import { Batches } from './batches.ts';
 import { RescueOfTake } from './rescue-of-take.ts';
 import { ScansBeside } from './scans-beside.ts';
 import type { Sessions } from './sessions.ts';
@@ -63,6 +64,7 @@ export class Takes {
   readonly #scans: ScansBeside;
   readonly #followed = new Map<string, Followed>();
   readonly #listeners = new Set<TakeListener>();
+  readonly #batches: Batches;
   readonly #queue = new PQueue({ concurrency: 1 });
   readonly #queued = new Set<string>();
   /** Takes whose file vanished, by its identity: the next look may find it under another name. */
@@ -77,6 +79,7 @@ export class Takes {
   constructor(context: DaemonContext, sessions: Sessions, rescue: Rescue) {
     this.#context = context;
     this.#sessions = sessions;
+    this.#batches = new Batches(context.catalogue);
     this.#scans = new ScansBeside(context, rescue);
     this.#rescue = new RescueOfTake(context, rescue, (id) => this.#scans.storeOf(id));
     sessions.onEvent((event) => {
@@ -98,6 +101,7 @@ export class Takes {
   async close(): Promise<void> {
     clearInterval(this.#timer);
     this.#queue.clear();
+    this.#batches.clear();
     await this.#rescue.close();
   }
 
@@ -112,8 +116,12 @@ export class Takes {
 
   /** What happened in a watched folder. */
   onWatchEvent(event: WatchEvent): void {
-    if (event.kind === 'sighted') this.#sighted(event.root, event.sighting);
-    if (event.kind === 'gone') this.#gone(event.path, identityKey(event));
+    if (event.kind === 'sighted') {
+      this.#batches.add(() => this.#sighted(event.root, event.sighting));
+    }
+    if (event.kind === 'gone') {
+      this.#batches.add(() => this.#gone(event.path, identityKey(event)));
+    }
   }
 
   status(): StatusTake[] {
@@ -394,7 +402,10 @@ export class Takes {
         ([, followed]) => followed.writer === 0 || !stillWrites(followed.writer, followed),
       );
       const writers = await writersOf(asked.map(([, followed]) => followed));
-      for (const [id, followed] of asked) this.#judge(id, followed, writers);
+      for (const [id, followed] of asked) {
+        this.#batches.add(() => this.#judge(id, followed, writers));
+      }
+      await this.#batches.idle();
       this.#observeUndeclared();
     } finally {
       this.#looking = false;
