@@ -11,6 +11,7 @@ import { memorySource } from '../../src/container/bytes.ts';
 import { flac } from '../../src/container/flac/flac.ts';
 import { flv } from '../../src/container/flv/flv.ts';
 import { formats } from '../../src/container/formats.ts';
+import { isobmff } from '../../src/container/isobmff/isobmff.ts';
 import { matroska } from '../../src/container/matroska/matroska.ts';
 import { mp3 } from '../../src/container/mpegaudio/mp3.ts';
 import { mpegts } from '../../src/container/mpegts/mpegts.ts';
@@ -19,6 +20,7 @@ import { avi } from '../../src/container/riff/avi.ts';
 import { wav } from '../../src/container/riff/wav.ts';
 import { zoom } from '../../src/container/zoom/zoom.ts';
 import { type ContractRow, formatContract } from './format-contract.ts';
+import { profileOf, tracksOf } from './isobmff/movies.ts';
 
 const fixtures = join(import.meta.dirname, '..', '..', 'fixtures');
 const seed = (name: string) => new Uint8Array(readFileSync(join(fixtures, 'seeds', name)));
@@ -94,6 +96,31 @@ formatContract({
   tolerance: 2,
   isBare: true,
 });
+
+const movies = [
+  ['an MP4 file', 'h264-aac.mp4', false],
+  ['an MP4 file with HEVC', 'hevc-aac.mp4', false],
+  ['an MP4 file with AV1', 'av1-aac.mp4', false],
+  ['an M4A file', 'aac.m4a', false],
+  ['a fragmented MP4 file', 'h264-aac-fragmented.mp4', true],
+] as const;
+
+for (const [name, file, hasIndexInFront] of movies) {
+  const whole = seed(file);
+  const truth = tracksOf(memorySource(whole));
+  formatContract({
+    name,
+    format: isobmff,
+    whole,
+    complete: (cut) =>
+      truth.map(({ samples }) => samples.filter(({ offset, size }) => offset + size <= cut).length),
+    references: hasIndexInFront ? [] : [profileOf(whole)],
+    // A fragment whose index is damaged is given up as a page is.
+    isPaged: hasIndexInFront,
+    // The last byte of a sound may be zero, and zeros behind a cut make it complete again.
+    tolerance: file === 'aac.m4a' ? 1 : 0,
+  });
+}
 
 describe('given all formats', () => {
   test('no two of them claim the same file as surely', () => {

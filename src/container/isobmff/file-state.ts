@@ -26,7 +26,7 @@ export interface FileState {
 
 /** Reads the state of a file. */
 export function fileState(source: ByteSource): FileState {
-  const found = outline(source);
+  const found = outlineToZeros(source);
   const { movie } = found;
   const base = {
     container: containerOf(source, found),
@@ -37,6 +37,13 @@ export function fileState(source: ByteSource): FileState {
   const judged =
     found.fragments > 0 ? fragmented(source, found, movie) : indexed(source, found, movie);
   return { outline: found, diagnosis: { ...base, ...judged } };
+}
+
+// Zeros that end a file may cover half an index, which would be read as one with empty tables.
+function outlineToZeros(source: ByteSource): FileOutline {
+  const found = outline(source);
+  const zeros = zeroTailFrom(source, found.movie);
+  return zeros < source.size ? outline(limited(source, zeros)) : found;
 }
 
 type Judgement = Omit<Diagnosis, 'container' | 'writer' | 'createdAt'>;

@@ -19,6 +19,8 @@ export interface PictureBounds {
   readonly stretch: Uint16Array;
   /** Seconds lost in each hole by its size, from hole 1 on. */
   readonly lost: readonly number[];
+  /** How far a muxer may stray from what its reference showed, in seconds. */
+  readonly slack: number;
 }
 
 export interface PictureTimes {
@@ -36,9 +38,6 @@ interface Rate {
   readonly timescale: number;
   readonly ticks: number;
 }
-
-// How far a muxer may stray from what its reference showed, in seconds.
-const slack = 0.006;
 
 const usualRates: readonly Rate[] = [
   { timescale: 24000, ticks: 1001 },
@@ -181,8 +180,8 @@ function middle(bounds: PictureBounds, index: number): number {
 function constantStart(bounds: PictureBounds, model: TrackModel, rate: Rate): number | null {
   const [low, high] = startRange(bounds, model, rate, 0, stretchEnd(bounds, 0));
   const wanted = model.shownFrom;
-  if (wanted >= low - slack && wanted <= high + slack) return wanted;
-  if (low > high + slack) return null;
+  if (wanted >= low - bounds.slack && wanted <= high + bounds.slack) return wanted;
+  if (low > high + 2 * bounds.slack) return null;
   return (low + high) / 2;
 }
 
@@ -264,8 +263,8 @@ function gridTimes(bounds: PictureBounds, model: TrackModel, rate: Rate): Pictur
   for (let index = 0; index < bounds.count; index += 1) {
     let next = place + 1;
     if (isBounded(bounds, index)) {
-      const low = (bounds.before[index] ?? 0) + model.early - slack - start;
-      const high = (bounds.behind[index] ?? 0) + model.late + slack - start;
+      const low = (bounds.before[index] ?? 0) + model.early - bounds.slack - start;
+      const high = (bounds.behind[index] ?? 0) + model.late + bounds.slack - start;
       next = Math.max(next, Math.ceil(low / step));
       if (next * step > high) misfits += 1;
     }

@@ -96,7 +96,7 @@ function tryHead(
   if (!decode) return 'unknown';
   const scanner = new SampleScanner(model, from);
   scanner.limits = trialLimits;
-  scanner.scan(source, Math.min(source.size, from + trialBytes), false);
+  scanHead(scanner, source, from);
   return tryModel(source, model, scanner.samples, decode, 'first');
 }
 
@@ -122,12 +122,17 @@ function rankCandidates(
     .map(({ candidate }) => candidate);
 }
 
+function scanHead(scanner: SampleScanner, source: ByteSource, from: number): void {
+  const to = Math.min(source.size, from + trialBytes);
+  scanner.scan(source, to, to === source.size);
+}
+
 /** Bytes of a file's head that become samples with a model, less what lies in holes. */
 function fitOf(source: ByteSource, from: number, model: MediaModel): number {
   const scanner = new SampleScanner(model, from);
   if (scanner.lanes.length === 0) return 0;
   scanner.limits = trialLimits;
-  scanner.scan(source, Math.min(source.size, from + trialBytes), false);
+  scanHead(scanner, source, from);
   const { samples } = scanner;
   let bytes = 0;
   for (let index = 0; index < samples.count; index += 1) bytes += samples.size[index] ?? 0;

@@ -70,8 +70,14 @@ function leadTrack(found: FoundSamples, model: MediaModel): number {
   return lead;
 }
 
+// How far a muxer strays from what its reference showed, in seconds; and how far a sound whose packets
+// had to be guessed may be wrong.
+const usualSlack = 0.006;
+const guessedSlack = 0.15;
+
 interface SoundClock {
   readonly isPcm: boolean;
+  readonly slack: number;
   /** Number among all found, and time, of each sample of the leading sound. */
   readonly numbers: Int32Array;
   readonly times: Float64Array;
@@ -105,7 +111,7 @@ function soundClock(
   const lost = lostSeconds(found, model, rates);
   const pending = new Map<number, number>();
   let hole = 0;
-  let leading = 0;
+  let taken = 0;
   for (let number = 0; number < found.count; number += 1) {
     while (hole < borders.length && (borders[hole] ?? 0) <= number) {
       const sound = clocks.filter((_, place) => isSound[place] && (rates[place] ?? 0) > 0);
@@ -125,14 +131,16 @@ function soundClock(
     }
     const time = clocks[track] ?? 0;
     if (track === lead) {
-      numbers[leading] = number;
-      times[leading] = time;
-      leading += 1;
+      numbers[taken] = number;
+      times[taken] = time;
+      taken += 1;
     }
     clocks[track] = time + (found.order[number] ?? 0) / Math.max(1, rates[track] ?? 1);
   }
   const isPcm = (model.tracks[lead]?.layout.entry.frameBytes ?? 0) > 0;
-  return { isPcm, numbers, times, endTime: clocks[lead] ?? 0, rates, gaps, lost, borders };
+  const leading = lanes.find((lane) => lane.tracks.includes(lead));
+  const slack = leading?.codec.framing === 'guessed' ? guessedSlack : usualSlack;
+  return { isPcm, slack, numbers, times, endTime: clocks[lead] ?? 0, rates, gaps, lost, borders };
 }
 
 /** Seconds each hole took: its bytes by the mean rate of the file. */
@@ -187,7 +195,7 @@ function boundsOf(
     }
     place += 1;
   }
-  return { count, before, behind, stretch, lost: clock.lost };
+  return { count, before, behind, stretch, lost: clock.lost, slack: clock.slack };
 }
 
 function pictureTrack(
