@@ -8,6 +8,8 @@
 import {
   type DelegationId,
   type GrantId,
+  type Id,
+  type IdKind,
   type Instant,
   instant,
   parseId,
@@ -312,7 +314,7 @@ export function parseLineJson(text: string): Line | undefined {
   }
   if (typeof json !== 'object' || json === null || Array.isArray(json)) return undefined;
   const body = { ...json } as Json;
-  const session = parseId('ses', `ses_${body['s']}`);
+  const session = parseTail('ses', body['s']);
   const key = parseKey(body['k']);
   const at = parseInstant(body['a']);
   if (!session || !key || at === undefined) return undefined;
@@ -331,7 +333,7 @@ export function parseLineJson(text: string): Line | undefined {
     case kindCodes.delegation:
       return parseDelegation(head, body);
     case kindCodes.approval: {
-      const recording = parseId('rec', `rec_${body['i']}`);
+      const recording = parseTail('rec', body['i']);
       return recording && { kind: 'approval', ...head, recording };
     }
     default:
@@ -349,7 +351,7 @@ function parseInvitation(head: LineHead, body: Json): InvitationLine | undefined
 }
 
 function parseRequest(head: LineHead, body: Json): RequestLine | undefined {
-  const id = parseId('req', `req_${body['i']}`);
+  const id = parseTail('req', body['i']);
   const name = parseText(body['n'], limits.participantName);
   const room = parseRoomId(body['r']);
   const reason = body['w'] === undefined ? '' : parseText(body['w'], limits.reason);
@@ -359,7 +361,7 @@ function parseRequest(head: LineHead, body: Json): RequestLine | undefined {
 }
 
 function parseGrant(head: LineHead, body: Json): GrantLine | undefined {
-  const id = parseId('grant', `grant_${body['i']}`);
+  const id = parseTail('grant', body['i']);
   const serial = parseCount(body['q']);
   const toKey = body['tk'] === undefined ? null : parseKey(body['tk']);
   const toName = body['tn'] === undefined ? null : parseText(body['tn'], limits.participantName);
@@ -367,7 +369,7 @@ function parseGrant(head: LineHead, body: Json): GrantLine | undefined {
   const roomNames = parseRoomNames(body['rn']);
   const from = parseInstant(body['f']);
   const until = parseInstant(body['u']);
-  const via = body['v'] === undefined ? null : parseId('del', `del_${body['v']}`);
+  const via = body['v'] === undefined ? null : parseTail('del', body['v']);
   if (!id || serial === undefined || !rooms || !roomNames) return undefined;
   if (toKey === undefined || toName === undefined || toName === '') return undefined;
   if (from === undefined || until === undefined || until <= from || via === undefined) {
@@ -400,7 +402,7 @@ function parseRevocations(head: LineHead, body: Json): RevocationLine | undefine
   }
   const delegations: DelegationId[] = [];
   for (const one of listed.slice(0, 100)) {
-    const id = parseId('del', `del_${one}`);
+    const id = parseTail('del', one);
     if (!id) return undefined;
     delegations.push(id);
   }
@@ -416,7 +418,7 @@ function parseRooms(head: LineHead, body: Json): RoomsLine | undefined {
 }
 
 function parseDelegation(head: LineHead, body: Json): DelegationLine | undefined {
-  const id = parseId('del', `del_${body['i']}`);
+  const id = parseTail('del', body['i']);
   const toKey = parseKey(body['tk']);
   const toName = parseText(body['tn'], limits.participantName);
   const rooms = parseScope(body['r']);
@@ -445,12 +447,12 @@ function parseRoomList(value: unknown): RoomLine[] | undefined {
 function parseRoom(value: unknown): RoomLine | undefined {
   if (!Array.isArray(value) || value.length > 5) return undefined;
   const [number, generation, code, named = '', closing] = value as unknown[];
+  if (typeof number !== 'number' || typeof generation !== 'number') return undefined;
   const id = parseRoomId(`${number}.${generation}`);
   const phase = Object.entries(phaseCodes).find(([, one]) => one === code)?.[0];
   const name = parseText(named, limits.roomName);
   const closesAt = closing === undefined ? null : parseInstant(closing);
-  if (typeof number !== 'number' || typeof generation !== 'number' || !id) return undefined;
-  if (number > limits.rooms || !phase || name === undefined || closesAt === undefined) {
+  if (!id || number > limits.rooms || !phase || name === undefined || closesAt === undefined) {
     return undefined;
   }
   return {
@@ -479,6 +481,11 @@ function parseRoomNames(value: unknown): Record<RoomId, string> | undefined {
 function parseText(value: unknown, most: number): string | undefined {
   if (typeof value !== 'string' || [...value].length > most) return undefined;
   return most === limits.participantName ? personName(value) : value.replaceAll(/\p{Cc}/gu, ' ');
+}
+
+/** An id that is written without its kind. Only a string: anything else may not even become text. */
+function parseTail<Kind extends IdKind>(kind: Kind, value: unknown): Id<Kind> | undefined {
+  return typeof value === 'string' ? parseId(kind, `${kind}_${value}`) : undefined;
 }
 
 function parseKey(value: unknown): string | undefined {
