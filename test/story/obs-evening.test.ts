@@ -164,8 +164,10 @@ describe.runIf(hasObs)('given a participant with OBS', { timeout: 120_000 }, () 
     const copy = rescued.takes[0]?.recoveredPath ?? '';
     expect(played(copy).errors).toBe('');
     expect(played(copy).seconds).toBeGreaterThan(0.5);
-    const status = await types('status');
-    expect(status.out).toContain(`what could be saved is in ${copy}`);
+    // It is named once it has been decoded to its end.
+    const named = `what could be saved is in ${copy}`;
+    await until(async () => (await ada.run('status')).out.includes(named));
+    expect((await types('status')).out).toContain(named);
 
     studio = start();
     await until(async () => (await recorderState()) === 'idle');
