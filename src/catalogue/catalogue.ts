@@ -6,8 +6,8 @@
  */
 import { existsSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { RoomtapeError } from '../errors.ts';
 import { backUp, backUpNow } from './backup.ts';
+import { DamagedFile, obstacleOf } from './damage.ts';
 import { type Database, openDatabase } from './driver.ts';
 import { FolderTable } from './folder-table.ts';
 import { Journal } from './journal.ts';
@@ -155,34 +155,10 @@ function assertSound(database: Database.Database): void {
   if (found !== 'ok') throw new DamagedFile(String(found));
 }
 
-class DamagedFile extends Error {}
-
-/** Runs `work`; what SQLite says of a damaged file becomes an obstacle with its next command. */
-export function describeDamage<Result>(path: string, work: () => Result): Result {
+function describeDamage<Result>(path: string, work: () => Result): Result {
   try {
     return work();
   } catch (cause) {
-    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
-    if (cause instanceof DamagedFile || /^SQLITE_(CORRUPT|NOTADB)/.test(code)) {
-      const reason = cause instanceof Error ? cause.message.split('\n')[0] : '';
-      throw new RoomtapeError('catalogue-damaged', `The catalogue ${path} is damaged: ${reason}.`, {
-        next: 'roomtape catalogue restore',
-        cause,
-      });
-    }
-    if (/^SQLITE_FULL/.test(code)) {
-      throw new RoomtapeError('disk-full', `The disk of ${path} is full.`, {
-        next: 'roomtape doctor',
-        cause,
-      });
-    }
-    if (/^SQLITE_(IOERR|READONLY|CANTOPEN|PERM)/.test(code)) {
-      const reason = cause instanceof Error ? cause.message : code;
-      throw new RoomtapeError('write-failed', `The catalogue ${path} cannot be used: ${reason}.`, {
-        next: 'roomtape doctor',
-        cause,
-      });
-    }
-    throw cause;
+    throw obstacleOf(path, cause);
   }
 }

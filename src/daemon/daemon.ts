@@ -7,8 +7,10 @@
 
 import { randomUUID } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
+import type { Handlers } from '../api/contract.ts';
 import { createApi } from '../api/server.ts';
 import { type Catalogue, openCatalogue } from '../catalogue/catalogue.ts';
+import { obstacleOf } from '../catalogue/damage.ts';
 import { takeInstanceLock } from '../catalogue/instance-lock.ts';
 import { RoomtapeError } from '../errors.ts';
 import { systemClock } from '../system/clock.ts';
@@ -102,7 +104,7 @@ async function live(
   const areas = await openAreas(context);
   const server = createApi({
     version: context.version,
-    handlers: areas.handlers,
+    handlers: guarded(areas.handlers, paths.catalogue),
     subscribe: (listener) => hub.subscribe(listener),
     onBug: (route, problem) => log.error({ route, err: problem }, 'a request hit a bug'),
   });
@@ -124,6 +126,22 @@ async function live(
     log.info('daemon ended');
     log.close();
   }
+}
+
+/** Whatever the database says under a request becomes an obstacle and not a bug. */
+function guarded(handlers: Handlers, path: string): Handlers {
+  const guard =
+    (handle: (input: never) => unknown) =>
+    async (input: never): Promise<unknown> => {
+      try {
+        return await handle(input);
+      } catch (cause) {
+        throw obstacleOf(path, cause);
+      }
+    };
+  const entries = Object.entries(handlers).map(([name, handle]) => [name, guard(handle)]);
+  // The same names with the same functions inside: the table's type holds.
+  return Object.fromEntries(entries) as unknown as Handlers;
 }
 
 /** Resolves with the reason at the first signal or call; ends at once at the third. */

@@ -5,6 +5,8 @@ import { closeSync, existsSync, openSync, readFileSync, statSync, writeSync } fr
 import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { Catalogue } from '../../src/catalogue/catalogue.ts';
+import { obstacleOf } from '../../src/catalogue/damage.ts';
+import { openDatabase } from '../../src/catalogue/driver.ts';
 import { rebuildTables, restoreCatalogue } from '../../src/catalogue/mending.ts';
 import type { RecordingFilter } from '../../src/catalogue/recording-table.ts';
 import { checkCatalogueFile } from '../../src/catalogue/soundness.ts';
@@ -282,6 +284,27 @@ describe('given a catalogue that lost something', () => {
     expect(restored.recordings.byId('rec_0012')?.takes).toEqual([take(12)]);
     restored.close();
     expect(checkCatalogueFile(options.path).every(({ sound }) => sound)).toBe(true);
+  });
+
+  test('when damage shows only while it is read, then it is an obstacle and not a bug', () => {
+    const options = freshOptions();
+    const catalogue = openExample(options);
+    fill(catalogue, 50);
+    catalogue.close();
+    const pages = statSync(options.path).size / 4096;
+    for (let page = 1; page < pages; page++) zeroPage(options.path, page);
+    const database = openDatabase(options.path);
+    try {
+      database.prepare('SELECT * FROM takes').all();
+      expect.unreachable();
+    } catch (cause) {
+      const obstacle = obstacleOf(options.path, cause);
+      expect(obstacle).toMatchObject({ code: 'catalogue-damaged' });
+    } finally {
+      database.close();
+    }
+    const bug = new Error('a bug');
+    expect(obstacleOf(options.path, bug)).toBe(bug);
   });
 
   test('when there is no backup, then what the journal still says is kept', () => {

@@ -303,7 +303,7 @@ describe('given a dead daemon’s leavings', () => {
     const damaged = await machine.run('up');
     expect(damaged.code).toBe(3);
     expect(damaged.err).toMatch(/catalogue .* is damaged/);
-    expect(damaged.err).toContain('next:     roomtape catalogue restore');
+    expect(damaged.err).toContain('next:     roomtape down && roomtape catalogue restore');
     expect(readFileSync(catalogue).equals(torn)).toBe(true);
 
     writeFileSync(catalogue, 'this is a text and no database at all, whatever its name says');
