@@ -215,7 +215,7 @@ describe('given a daemon that is killed twenty times during an evening', () => {
       const takes = recordings.flatMap((one) => one.takes);
       return takes.length >= 2 && takes.every(({ stage }) => stage === 'indexed');
     };
-    while (!(await done())) await log.until(() => true);
+    for (let told = log.next(); !(await done()); told = log.next()) await told;
     const recordings = await machine.json<Listed>('list');
     expect(recordings).toHaveLength(2);
     const first = await listed(machine, 'Ada');

@@ -37,6 +37,12 @@ export class EventLog {
     });
   }
 
+  /** Whatever is told next. */
+  next(): Promise<unknown> {
+    const known = this.events.length;
+    return this.until(() => this.events.length > known);
+  }
+
   /** Waits until something of this type was told of the file. */
   take(type: string, path: string): Promise<DaemonEvent> {
     return this.until((event) => event.type === `take:${type}` && event.body['path'] === path);

@@ -107,7 +107,7 @@ describe('given AAC frames', () => {
   test('bands for spectral replication in a fill element are skipped by their length', () => {
     // A frame of silence in one channel, with 20 bytes of SBR (extension type 13) behind it.
     const channel = '000' + '0000' + '01100100' + '0' + '00' + '0' + '000000' + '0' + '000';
-    const fill = '110' + '1111' + '00000110' + '1101' + '10110100'.repeat(19) + '1111';
+    const fill = `1101111000001101101${'10110100'.repeat(19)}1111`;
     const bits = `${channel}${fill}111`;
     const bytes = Uint8Array.from({ length: Math.ceil(bits.length / 8) + 9 }, (_, n) =>
       Number.parseInt(bits.slice(8 * n, 8 * n + 8).padEnd(8, '0') || '0', 2),
