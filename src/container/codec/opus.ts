@@ -155,7 +155,7 @@ class Habits {
 
   /** How unusual a packet is: the negative logarithm of its likelihood, but for constants. */
   surprise(bytes: Uint8Array, at: number, end: number, size: number): number {
-    const variance = Math.max(0.004, this.variance);
+    const variance = Math.max(0.001, this.variance);
     const off = Math.log((end - at) / size);
     const bin = this.second[(bytes[at + 1] ?? 0) >> 4] ?? 1;
     return (off * off) / (2 * variance) - Math.log((16 * bin) / this.secondSum);

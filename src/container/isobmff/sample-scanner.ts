@@ -408,6 +408,15 @@ export class SampleScanner {
     return true;
   }
 
+  /** Where samples go on behind one text or a few that follow each other; -1 where they do not. */
+  #textsEnd(window: ScanWindow, at: number, most: number): number {
+    const length = 2 + (window.byte(at) << 8) + window.byte(at + 1);
+    const end = at + length;
+    if (length > 4096 || end >= window.to) return -1;
+    if (this.#measured.some((lane) => this.#chain(window, end, lane, 3) >= 3)) return end;
+    return most > 1 && this.#textsEnd(window, end, most - 1) >= 0 ? end : -1;
+  }
+
   /** Takes a text sample: a length, and behind that many bytes samples go on. */
   #takeText(window: ScanWindow): boolean {
     const track = this.#opaque.find(
@@ -415,10 +424,13 @@ export class SampleScanner {
     );
     if (track === undefined || this.#holeFrom >= 0) return false;
     const at = this.position;
-    const length = 2 + (window.byte(at) << 8) + window.byte(at + 1);
-    if (length > 4096) return false;
-    const goesOn = this.#measured.some((lane) => this.#chain(window, at + length, lane, 3) >= 3);
-    if (!goesOn) return false;
+    // The length of a picture's unit looks like an empty text and a full one.
+    const isPicture = this.#measured.some(
+      (lane) => lane.codec.kind === 'video' && window.measure(lane.codec, at) !== notASample,
+    );
+    const end = isPicture ? -1 : this.#textsEnd(window, at, 3);
+    if (end < 0) return false;
+    const length = end - at;
     this.samples.push(at, length, track, foundFlags.sync, 0);
     this.position += length;
     return true;
