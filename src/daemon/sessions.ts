@@ -164,23 +164,17 @@ export class Sessions {
         next: 'roomtape session create TOPIC, or roomtape join LINE',
       });
     }
-    const sessions = this.all();
-    const ids = idsMatching(
-      sessions.map((state) => state.id),
-      text,
+    // Closed ones are many and lie on disk: they are read only when no open one is meant.
+    const open = meantBy(this.open(), text);
+    const [first, ...others] = open.length > 0 ? open : meantBy(this.all(), text);
+    if (first && others.length === 0) return first;
+    throw new RoomtapeError(
+      first ? 'ambiguous-id' : 'unknown-id',
+      first
+        ? `“${text}” may mean ${others.length + 1} sessions.`
+        : `There is no session “${text}”.`,
+      { next: 'roomtape session list --all' },
     );
-    const named = sessions.filter((state) => folded(state.topic) === folded(text));
-    const found = ids.length > 0 ? sessions.filter((state) => ids.includes(state.id)) : named;
-    const [first] = found.filter((state) => state.closedAt === undefined).concat(found);
-    if (first && (found.length === 1 || ids.length === 0)) return first;
-    if (first) {
-      throw new RoomtapeError('ambiguous-id', `“${text}” may mean ${found.length} sessions.`, {
-        next: 'roomtape session list',
-      });
-    }
-    throw new RoomtapeError('unknown-id', `There is no session “${text}”.`, {
-      next: 'roomtape session list',
-    });
   }
 
   /** Recordings that run or pause, in all open sessions. */
@@ -372,6 +366,16 @@ export class Sessions {
       this.#appointment.set(next);
     });
   }
+}
+
+/** By id or the beginning of one; else by topic, where the latest of several is meant. */
+function meantBy(sessions: readonly SessionState[], text: string): SessionState[] {
+  const ids: string[] = idsMatching(
+    sessions.map((state) => state.id),
+    text,
+  );
+  if (ids.length > 0) return sessions.filter((state) => ids.includes(state.id));
+  return sessions.filter((state) => folded(state.topic) === folded(text)).slice(0, 1);
 }
 
 function obstacle({ code, problem, next }: Refusal): RoomtapeError {

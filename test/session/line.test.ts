@@ -18,6 +18,7 @@ import {
 } from '../../src/session/line.ts';
 import { commandsFor } from '../../src/session/line-acceptance.ts';
 import {
+  allRoomsLines,
   delegationLine,
   grantLine,
   invitation,
@@ -287,6 +288,97 @@ describe('given hosts and co-hosts', () => {
     expect(await meeting.accept(hana, await signLine(again, eve.privateKey))).toContain(
       'ANOTHER KEY',
     );
+  });
+
+  test('the longest names, topics and reasons are cut until the line fits', async () => {
+    const host = new Evening([], []);
+    host.state = undefined;
+    const hostName = 'ü'.repeat(64);
+    const rooms = Array.from({ length: 30 }, () => 'ö'.repeat(32));
+    const topic = '漢'.repeat(200);
+    host.do({ type: 'create-session', topic, hostName, hostKey: hana.key, rooms });
+    const line = invitation(host.session, { key: hana.key, now: host.now });
+    const text = await signLine(line, hana.privateKey);
+    expect(text.length).toBeLessThanOrEqual(longestLine);
+    expect(topic.startsWith(line.topic)).toBe(true);
+    const rest = allRoomsLines(host.session, { key: hana.key, now: host.now }, line.rooms.length);
+    const told = [...line.rooms, ...rest.flatMap((one) => one.rooms)];
+    expect(new Set(told.map((room) => room.number)).size).toBe(30);
+    host.do({ type: 'add-participants', participants: [{ name: '漢'.repeat(64) }] });
+    const reason = '漢'.repeat(200);
+    host.do({ type: 'request', participant: '漢'.repeat(64), room: '1', reason });
+    const [asked] = [...rowsOf(host.session.requests)] as [PermissionRequest];
+    const request = requestLine(host.session, asked, { key: ada.key, now: host.now });
+    expect((await signLine(request, ada.privateKey)).length).toBeLessThanOrEqual(longestLine);
+    const odd = Array.from({ length: 15 }, (_, at) => String(2 * at + 1));
+    host.do({ type: 'grant', to: '漢'.repeat(64), rooms: odd });
+    const grant = grantLine(host.session, latestGrant(host), { key: hana.key, now: host.now });
+    expect(grant).toMatchObject({ roomNames: {} });
+  });
+
+  test('a key that a person compared is taken, for the host and for oneself', async () => {
+    const { meeting, adas, line } = await granted();
+    const fresh = newPerson();
+    meeting.host.do({ type: 'rekey-self', key: fresh.key });
+    expect(meeting.host.session.hostKey).toBe(fresh.key);
+    const signer = { key: fresh.key, now: meeting.host.now };
+    const text = await signLine(invitation(meeting.host.session, signer), fresh.privateKey);
+    expect(await meeting.accept(ada, text, 'Ada')).toContain('ANOTHER HOST KEY');
+    const read = await readLine(text);
+    if (isRefusal(read)) throw new Error(read.problem);
+    const trusting = { key: ada.key, name: 'Ada', trustNewKey: true };
+    expect(commandsFor(read, adas.session, trusting)).toEqual([
+      { type: 'rekey-host', key: fresh.key },
+    ]);
+    adas.do({ type: 'rekey-host', key: fresh.key });
+    expect(await meeting.accept(ada, line)).toContain('ANOTHER KEY');
+    expect(await meeting.accept(ada, text, 'Ada')).toContain('known here already');
+    const nobody = { ...trusting, name: undefined };
+    expect(commandsFor(read, undefined, nobody)).toMatchObject({ exit: 2 });
+    expect(commandsFor(read, meeting.host.session, nobody)).toMatchObject({ exit: 4 });
+    adas.do({ type: 'rekey-self', key: ben.key });
+    adas.do({ type: 'rekey-self', key: ben.key });
+    const self = [...rowsOf(adas.session.participants)].find(({ name }) => name === 'Ada');
+    expect(self?.key).toBe(ben.key);
+  });
+
+  test('the line by which a grant went is kept with it', () => {
+    const meeting = new Meeting();
+    meeting.host.do({ type: 'grant', rooms: 'all' });
+    meeting.host.do({ type: 'add-participants', participants: [{ name: 'Ben', key: ben.key }] });
+    meeting.host.do({ type: 'name-cohost', participant: 'Ben' });
+    const [delegation] = [...rowsOf(meeting.host.session.cohosts)] as [Delegation];
+    const lines = [
+      { of: latestGrant(meeting.host).id, line: 'rt1.a' },
+      { of: delegation.id, line: 'rt1.b' },
+      { of: 'grant_00000000000000000000000000', line: 'rt1.c' },
+    ] as const;
+    meeting.host.do({ type: 'keep-lines', lines });
+    expect(latestGrant(meeting.host).line).toBe('rt1.a');
+    expect([...rowsOf(meeting.host.session.cohosts)][0]?.line).toBe('rt1.b');
+  });
+
+  test('the end of a session and withdrawn co-hosts reach the others', async () => {
+    const { meeting, adas } = await granted();
+    const list: Line = {
+      ...emptyList,
+      session: meeting.host.session.id,
+      serials: [[7, 9]],
+      delegations: ['del_00000000000000000000000000'],
+      until: instant(evening + minute),
+    };
+    expect(await meeting.accept(ada, await signLine(list, hana.privateKey))).toBeUndefined();
+    const byBen = { ...list, key: ben.key };
+    expect(await meeting.accept(ada, await signLine(byBen, ben.privateKey))).toContain('ANOTHER');
+    const over = { ...list, until: evening };
+    expect(await meeting.accept(ada, await signLine(over, hana.privateKey))).toContain('by itself');
+    const events = meeting.host.do({ type: 'close-session' });
+    const [news] = roomsLines(meeting.host.session, events, meeting.signer());
+    if (!news) throw new Error('nothing was told');
+    const text = await signLine(news, hana.privateKey);
+    expect(await meeting.accept(ada, text)).toBeUndefined();
+    expect(adas.refused({ type: 'record' }).exit).toBe(4);
+    expect(await meeting.accept(ada, text)).toBeUndefined();
   });
 
   test('the host approves afterwards what another machine recorded, and only the host', async () => {
