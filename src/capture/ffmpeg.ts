@@ -248,13 +248,18 @@ export class ScreenRecorder implements Recorder {
     this.#process = process;
     this.#ending = false;
     void process.ended.then(({ signal }) => this.#ended(process, signal));
-    this.#timer = setInterval(() => void this.#look(process), lookEveryMs);
+    this.#timer = setInterval(() => this.#lookSafely(process), lookEveryMs);
     this.#timer.unref();
     // ffmpeg's first report comes with its first picture; it is waited for more closely.
     const first = setInterval(() => {
       if (this.#process !== process || this.state.state === 'recording') clearInterval(first);
-      else void this.#look(process);
+      else this.#lookSafely(process);
     }, 50);
+  }
+
+  /** A look that fails is made again half a second later; what ffmpeg does is not touched by it. */
+  #lookSafely(process: WorkingProcess): void {
+    this.#look(process).catch(() => {});
   }
 
   async #look(process: WorkingProcess): Promise<void> {
@@ -306,8 +311,14 @@ export class ScreenRecorder implements Recorder {
 
   async #lose(cause: LossCause, detail: string): Promise<void> {
     this.#release();
-    await this.#finish();
-    this.#states.become({ state: 'lost', cause, detail, path: this.#path });
+    let told = detail;
+    try {
+      await this.#finish();
+    } catch (problem) {
+      // What made us lose it (a full disk) may keep us from tidying up; the media is where it is.
+      told = `${detail}; ${problem instanceof Error ? problem.message : String(problem)}`;
+    }
+    this.#states.become({ state: 'lost', cause, detail: told, path: this.#path });
   }
 
   /** Ends ffmpeg so that it finishes its file: `q`, then SIGINT, then SIGTERM, at last SIGKILL. */
@@ -350,14 +361,9 @@ export class ScreenRecorder implements Recorder {
   }
 
   async #join(path: string): Promise<void> {
-    const filled: string[] = [];
-    for (const file of this.#stretches) if ((await sizeOf(file)) > 0) filled.push(file);
     const joined = hiddenBeside(path, 'joined');
-    await remove(joined);
-    const { path: program } = await this.#chooseProgram();
-    await writeText(this.#work.listFile, joinList(filled));
-    const run = await runProgram(program, joinArguments(this.#work.listFile, joined), joinMs);
-    if (run.code === 0 && (await isComplete(joined, filled))) {
+    const isJoined = await this.#copyInto(joined).catch(() => false);
+    if (isJoined) {
       await settle(joined, path);
       for (const file of this.#stretches.slice(1)) await remove(file);
       return;
@@ -368,6 +374,17 @@ export class ScreenRecorder implements Recorder {
     for (const [at, file] of this.#stretches.slice(1).entries()) {
       if ((await sizeOf(file)) > 0) await move(file, besides(path, `part ${at + 2}`));
     }
+  }
+
+  /** Copies the packets of all stretches into one new file; true when nothing of them is missing. */
+  async #copyInto(joined: string): Promise<boolean> {
+    const filled: string[] = [];
+    for (const file of this.#stretches) if ((await sizeOf(file)) > 0) filled.push(file);
+    await remove(joined);
+    const { path: program } = await this.#chooseProgram();
+    await writeText(this.#work.listFile, joinList(filled));
+    const run = await runProgram(program, joinArguments(this.#work.listFile, joined), joinMs);
+    return run.code === 0 && (await isComplete(joined, filled));
   }
 
   async #remember(process: WorkingProcess | null): Promise<void> {

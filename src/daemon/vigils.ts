@@ -26,6 +26,7 @@ export class Vigils {
   readonly #vigils = new Map<string, Vigil>();
   #timer: NodeJS.Timeout | undefined;
   #looking = false;
+  #closed = false;
   #unsubscribe = () => {};
 
   constructor(
@@ -50,6 +51,7 @@ export class Vigils {
     this.#unsubscribe();
     clearTimeout(this.#timer);
     this.#timer = undefined;
+    this.#closed = true;
     this.#looking = true;
   }
 
@@ -62,22 +64,22 @@ export class Vigils {
   async #look(): Promise<void> {
     this.#timer = undefined;
     this.#looking = true;
+    let goesOn = true;
     try {
       const busy = this.#desk.recorders.filter(({ state }) => isRunning(state.state));
       for (const recorder of busy) await this.#lookAt(recorder);
       for (const name of [...this.#vigils.keys()]) {
         if (!busy.some((recorder) => recorder.name === name)) this.#forget(name);
       }
-      const live = this.#lookAtRooms();
-      if (busy.length > 0 || live) {
-        this.#timer = setTimeout(() => void this.#look(), lookEveryMs);
-        this.#timer.unref();
-      }
+      goesOn = this.#lookAtRooms() || busy.length > 0;
     } catch (problem) {
       this.#context.log.error({ err: problem }, 'a look at the recordings failed');
     } finally {
-      this.#looking = false;
+      this.#looking = this.#closed;
     }
+    if (!goesOn || this.#closed) return;
+    this.#timer = setTimeout(() => void this.#look(), lookEveryMs);
+    this.#timer.unref();
   }
 
   async #lookAt(recorder: Recorder): Promise<void> {

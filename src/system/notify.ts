@@ -14,7 +14,9 @@ export async function notifyDesktop(
   text: string,
   environment: Readonly<Record<string, string>> = {},
 ): Promise<boolean> {
-  const { program, args, env } = notification(process.platform, title, text);
+  // No argument of a program can hold a zero byte.
+  const shown = text.replaceAll('\0', '');
+  const { program, args, env } = notification(process.platform, title, shown);
   const run = await runProgram(program, args, limitMs, { ...environment, ...env });
   return run.code === 0;
 }

@@ -8,6 +8,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as moment } from 'node:timers/promises';
+import { OBSWebSocket } from 'obs-websocket-js/json';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
   configFolder,
@@ -149,6 +150,23 @@ describe.runIf(hasObs)('given a participant with OBS', { timeout: 120_000 }, () 
       return all.length === 2 && all.every((one) => one.takes[0]?.verdict === 'whole') && all;
     });
     expect(rows.map(({ state }) => state)).toEqual(['stopped', 'stopped']);
+  });
+
+  test('when she clicks in OBS although she may not, that is flagged at once', async () => {
+    const person = new OBSWebSocket();
+    await person.connect(`ws://127.0.0.1:${port}`, obsPassword);
+    await person.call('StartRecord');
+    const words = 'obs records without permission';
+    await until(async () => (await ada.run('status')).out.includes(words));
+    await moment(500);
+    await person.call('StopRecord');
+    await person.disconnect();
+    const flagged = await until(async () => {
+      const all = await ada.json<Listed & { permission: string }>('list');
+      return all.find((one) => one.permission === 'not-permitted' && one.state === 'stopped');
+    });
+    expect(flagged.takes.length).toBe(1);
+    expect((await ada.run('status')).out).not.toContain(words);
   });
 
   test('when OBS and its muxer die, the file is repaired and named, and she goes on', async () => {

@@ -10,7 +10,7 @@ import { setTimeout as moment } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type Desktop, hasDesktop, startDesktop } from '../capture/desktop.ts';
 import { played } from '../capture/obs-studio.ts';
-import { Machine } from './roomtape-command.ts';
+import { Machine, untilGone } from './roomtape-command.ts';
 
 interface Listed {
   readonly state: string;
@@ -112,7 +112,9 @@ describe.runIf(hasDesktop)("given Roomtape's own capture", { timeout: 120_000 },
     await begin(join(folder, 'daemon'));
     await machine.run('record', '--room', '1');
     await recorded(500);
-    process.kill(await machine.daemonPid(), 'SIGKILL');
+    const daemon = await machine.daemonPid();
+    process.kill(daemon, 'SIGKILL');
+    await untilGone(daemon);
     const before = ffmpegPid();
     expect((await recorder())?.state).toBe('recording');
     expect(ffmpegPid()).toBe(before);
