@@ -1,9 +1,9 @@
 /**
  * `roomtape service install|uninstall|status`: the daemon at login.
  */
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { homedir, userInfo } from 'node:os';
-import { dirname } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
 import { createClient, DaemonDown } from '../api/client.ts';
@@ -78,15 +78,40 @@ async function install(
   writeFileSync(file.path, mark + file.text, file.encoding);
   // A daemon that runs already would keep the data folder from the service's own.
   await stopDaemon();
-  await run(system, 'install', file.path);
+  const started = await enable(frame, system, file.path);
   if (options.linger && system === 'systemd') await linger();
   const lasting = survivesLogout() !== false || system !== 'systemd';
   await frame.print({
-    results: [{ system, path: file.path, installed: true, survivesLogout: lasting }],
+    results: [{ system, path: file.path, installed: true, started, survivesLogout: lasting }],
     text: () =>
       `The daemon starts at login (${system}, ${file.path}).` +
       (lasting ? '' : '\nIt ends at log-out: roomtape service install --linger lets it run on.'),
   });
+}
+
+/** Starts the service now and at each login; true when it could be started now. */
+async function enable(frame: Frame, system: ServiceSystem, path: string): Promise<boolean> {
+  try {
+    await run(system, 'install', path);
+    return true;
+  } catch (problem) {
+    if (system !== 'systemd' || !(problem instanceof RoomtapeError)) {
+      rmSync(path, { force: true });
+      throw problem;
+    }
+    // Without a login (over sudo, in a container) there is no systemd of this person to ask. The
+    // link is all that `enable` makes, and the next login finds it.
+    const wants = wantsLink(path);
+    mkdirSync(dirname(wants), { recursive: true });
+    rmSync(wants, { force: true });
+    symlinkSync(path, wants);
+    frame.note(`${problem.message}\nIt starts at the next login; until then: roomtape up`);
+    return false;
+  }
+}
+
+function wantsLink(path: string): string {
+  return join(dirname(path), 'default.target.wants', basename(path));
 }
 
 async function stopDaemon(): Promise<void> {
@@ -119,6 +144,7 @@ async function uninstall(frame: Frame): Promise<void> {
       frame.note(problem instanceof Error ? problem.message : String(problem));
     });
     rmSync(file.path, { force: true });
+    if (system === 'systemd') rmSync(wantsLink(file.path), { force: true });
   }
   await frame.print({
     results: [{ system, path: file.path, installed: false }],

@@ -101,7 +101,6 @@ export function serviceCommands(
 function systemdUnit({ node, script, home }: ServiceProgram): string {
   return `[Unit]
 Description=Roomtape: keeps the recordings of breakout sessions from getting lost
-Documentation=man:roomtape(1)
 After=graphical-session.target
 
 [Service]
