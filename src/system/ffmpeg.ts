@@ -272,6 +272,8 @@ class ErrorCount {
   #errors = 0;
   #examples: string[] = [];
   #noDecoder = false;
+  /** Whether the last line told an error: "repeated" says the same of it again. */
+  #lastCounted = false;
 
   add(raw: string): void {
     const line = raw.trim();
@@ -281,11 +283,16 @@ class ErrorCount {
       const whole = (Number(hours) * 60 + Number(minutes)) * 60 + Number(seconds);
       this.decodedMs = Math.round((whole + Number(`0.${part}`)) * 1000);
     }
-    if (line === '' || /^(frame|size)=/.test(line) || harmless.test(line)) return;
+    if (line === '' || /^(frame|size)=/.test(line)) return;
+    const repeated = /^Last message repeated (\d+) times$/.exec(line);
+    if (repeated ? !this.#lastCounted : harmless.test(line)) {
+      this.#lastCounted = false;
+      return;
+    }
+    this.#lastCounted = true;
     if (/Decoder .*not found|No decoder|Decoding requested, but no decoder/i.test(line)) {
       this.#noDecoder = true;
     }
-    const repeated = /^Last message repeated (\d+) times$/.exec(line);
     this.#errors = Math.min(mostErrors, this.#errors + (repeated ? Number(repeated[1]) : 1));
     if (this.#examples.length < 5 && !repeated) this.#examples.push(line.slice(0, 300));
   }

@@ -93,6 +93,8 @@ class Thread {
   constructor(idleMs: number) {
     this.#idleMs = idleMs;
     this.#worker = startWorker();
+    this.#worker.stderr.resume();
+    this.#worker.stdout.resume();
     // Without a job there is nobody to tell; whoever takes a dead thread starts another.
     this.#worker.on('error', () => {
       this.dead = true;
@@ -179,6 +181,9 @@ function startWorker(): Worker {
     resourceLimits: { maxOldGenerationSizeMb: memoryLimitMb, stackSizeMb: 4 },
     name: 'roomtape-rescue',
     execArgv: [],
+    // A library's remarks on a strange file are not ours to print.
+    stderr: true,
+    stdout: true,
   };
   if (extension === '.js') return new Worker(url, options);
   // From source (tests, npm run dev) the thread needs the loader first.

@@ -78,6 +78,16 @@ describe('given a file to decode to its end', () => {
     expect(report).toMatchObject({ outcome: 'errors', errors: 1 });
   });
 
+  test('when ffmpeg only remarks on equal times, however often, then that is no error', async () => {
+    const remarking = join(folder, 'remarking');
+    const remark = '[null @ 0x1] Application provided invalid, non monotonically increasing dts';
+    const repeated = 'Last message repeated 7 times';
+    writeFileSync(remarking, `#!/bin/sh\nprintf '%s\\n' '${remark}' '${repeated}' >&2\n`);
+    chmodSync(remarking, 0o755);
+    const report = await decodeFully({ ...ffmpeg, path: remarking }, whole);
+    expect(report).toMatchObject({ outcome: 'ok', errors: 0 });
+  });
+
   test('when it is cancelled, then the decode ends as cancelled', async () => {
     const stop = new AbortController();
     const long = join(folder, 'long.mp4');
