@@ -162,6 +162,11 @@ function findBounds(story: Story, time: GrantTime): { from: Instant; until: Inst
   );
   const until = time.until ?? later(from, time.forMs ?? usual);
   const sound = Number.isFinite(from) && Number.isFinite(until);
+  if (sound && until > context.now && until <= judgedNow(state, context.now)) {
+    const minutes = Math.ceil((judgedNow(state, context.now) - context.now) / 60_000);
+    const problem = `This clock was set back by ${minutes} minutes; until it catches up, permission must last longer than that.`;
+    return refuse('wrong-state', problem, 'roomtape doctor');
+  }
   if (!sound || until <= from || until <= judgedNow(state, context.now)) {
     const problem = 'A permission must end after it begins, and not in the past.';
     return refuse('usage', problem, 'roomtape grant PARTICIPANT --room ROOM --for 2h');

@@ -235,6 +235,17 @@ describe('given permission', () => {
     expect(night.recordings('Ada')).toMatchObject([{ state: 'stopped', cause: 'revoked' }]);
   });
 
+  test('when the clock was set back, a grant that would be over already is refused by that name', () => {
+    const night = new Evening();
+    night.pass(60 * minute);
+    night.do({ type: 'rename-room', room: '1', name: 'Later' });
+    night.pass(-60 * minute);
+    const brief = night.refused({ type: 'grant', rooms: 'all', forMs: 5 * minute });
+    expect(brief.problem).toContain('set back by 60 minutes');
+    night.do({ type: 'grant', rooms: 'all', forMs: 90 * minute });
+    night.do({ type: 'record', room: '1' }, 'Ada');
+  });
+
   test('a recording ends for what became of its own grant, not of an earlier one', () => {
     const night = new Evening();
     night.do({ type: 'grant', to: 'Ada', rooms: ['1'] });
