@@ -20,6 +20,8 @@ export interface ObsWaits {
   readonly calm: number;
   readonly firstRetry: number;
   readonly lastRetry: number;
+  /** After a refused password, which does not mend itself in a moment. */
+  readonly wrongPassword: number;
 }
 
 /** Close codes of obs-websocket 5 that trying again at once does not mend. */

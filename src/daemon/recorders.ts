@@ -122,6 +122,8 @@ export function openRecorders(
       'recorder.addObs': async ({ name, url, password, configFolder }) => {
         const found = configFolder ?? (await findObsFolder());
         if (url === undefined && found === null) throw noObs();
+        const same = store.all().find((one) => isSameObs(one, url ?? null, found));
+        if (same && same.name !== name) throw setUpAlready(same.name);
         return await add({
           kind: 'obs',
           name: name ?? freeName('obs', store.all()),
@@ -345,6 +347,19 @@ function freeName(base: string, taken: readonly StoredRecorder[]): string {
     const name = count === 1 ? base : `${base}-${count}`;
     if (!taken.some((one) => one.name === name)) return name;
   }
+}
+
+/** One OBS under two names would be told of twice. */
+function isSameObs(one: StoredRecorder, url: string | null, configFolder: string | null): boolean {
+  return (
+    one.kind === 'obs' && one.url === url && (url !== null || one.configFolder === configFolder)
+  );
+}
+
+function setUpAlready(name: string): RoomtapeError {
+  return new RoomtapeError('usage', `This OBS is set up already, as ${name}.`, {
+    next: `roomtape recorder list, or for another OBS: roomtape recorder add obs --url ws://HOST:PORT`,
+  });
 }
 
 function busy(name: string): RoomtapeError {

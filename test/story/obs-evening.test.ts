@@ -104,6 +104,9 @@ describe.runIf(hasObs)('given a participant with OBS', { timeout: 120_000 }, () 
     // OBS takes a moment to open its WebSocket server; it is found when it does.
     const added = await types('recorder', 'add', 'obs', '--config', config);
     expect(added.code).toBe(0);
+    const twice = await ada.run('recorder', 'add', 'obs', '--config', config);
+    expect(twice.code).toBe(2);
+    expect(twice.err).toContain('set up already, as obs');
     await until(async () => (await recorderState()) === 'idle');
     const before = await types('preflight', '--room', '1');
     expect(before.code).toBe(4);
