@@ -49,8 +49,8 @@ export interface MatroskaHead {
   /** Everything else before the first cluster that is kept: attachments, chapters, tags. */
   readonly extras: readonly Element[];
   /**
-   * The recorder meant to come back: it left room (void elements), a seek head or a duration before
-   * the first cluster. A live recorder, such as a browser, never does.
+   * The recorder meant to come back and did not: there is a duration, or room for a seek head (a
+   * void element) and none in it. A live recorder, such as a browser, leaves neither.
    */
   readonly meansToReturn: boolean;
   readonly cues: Element | null;
@@ -96,6 +96,7 @@ function readTopLevel(window: Window, segment: Element) {
     cues: null as Element | null,
     end: segment.body,
   };
+  let [hasSeekHead, hasRoom] = [false, false];
   for (let count = 0; count < 10_000 && found.end < segment.body + longestHead; count += 1) {
     const next = elementAt(window, found.end);
     if (!next || next.id === ids.Cluster || !topLevel.has(next.id)) break;
@@ -107,11 +108,13 @@ function readTopLevel(window: Window, segment: Element) {
     } else if (next.id === ids.Tracks) {
       found.tracksElement = next;
       found.tracks = readTracks(window, next);
-    } else if (next.id === ids.SeekHead || next.id === ids.Void) found.meansToReturn = true;
+    } else if (next.id === ids.SeekHead) hasSeekHead = true;
+    else if (next.id === ids.Void) hasRoom = true;
     else if (next.id === ids.Cues) found.cues = next;
     else if (next.id !== ids.Crc32) found.extras.push(next);
     found.end = next.body + next.size;
   }
+  found.meansToReturn ||= hasRoom && !hasSeekHead;
   return found;
 }
 
@@ -132,7 +135,7 @@ function readInfo(window: Window, info: Element) {
     // Nanoseconds since 2001 (§5.1.2.11).
     if (child.id === ids.DateUTC)
       read.createdAt = millennium + Math.floor(uintOf(window, child) / 1e6);
-    if (child.id === ids.Duration || child.id === ids.Void) read.holdsRoom = true;
+    if (child.id === ids.Duration) read.holdsRoom = true;
     if (child.id === ids.MuxingApp) muxer = textOf(window, child);
     if (child.id === ids.WritingApp) read.writer = textOf(window, child) || null;
   }
