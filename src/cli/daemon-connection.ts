@@ -3,7 +3,7 @@
  */
 import { type Client, createClient, DaemonDown } from '../api/client.ts';
 import type { RouteAnswer, RouteInput, RouteName } from '../api/contract.ts';
-import { RoomtapeError } from '../errors.ts';
+import { exitCodes, RoomtapeError } from '../errors.ts';
 import { dataFolder, type Paths, pathsOf } from '../system/paths.ts';
 import { version } from '../system/version.ts';
 
@@ -66,9 +66,9 @@ export async function startDaemon(paths: Paths, settings: readonly string[] = []
     },
   );
   closeSync(output);
-  const ended = new Promise<'ended'>((resolve) => {
-    child.once('exit', () => resolve('ended'));
-    child.once('error', () => resolve('ended'));
+  const ended = new Promise<Ended>((resolve) => {
+    child.once('exit', (code) => resolve({ code }));
+    child.once('error', () => resolve({ code: null }));
   });
   try {
     await untilAnswering(paths, ended, begin > 100_000 ? 0 : begin);
@@ -78,9 +78,14 @@ export async function startDaemon(paths: Paths, settings: readonly string[] = []
   }
 }
 
+/** The new daemon is gone again; null: by a signal. */
+interface Ended {
+  readonly code: number | null;
+}
+
 async function untilAnswering(
   paths: Paths,
-  ended: Promise<'ended'>,
+  ended: Promise<Ended>,
   logBegin: number,
 ): Promise<void> {
   const client = createClient(paths.socket, version());
@@ -93,11 +98,11 @@ async function untilAnswering(
     } catch (problem) {
       // Another daemon may have won the race for the lock and be about to answer.
       if (!(problem instanceof DaemonDown)) throw problem;
-      if (how === 'ended' && (await startFailed(paths, logBegin))) {
-        throw await startProblem(paths, logBegin);
+      if (how !== 'waited' && (await startFailed(paths, logBegin))) {
+        throw await startProblem(paths, logBegin, how.code);
       }
-      if (Date.now() > deadline) throw await startProblem(paths, logBegin);
-      if (how === 'ended') await pause(waitMs);
+      if (Date.now() > deadline) throw await startProblem(paths, logBegin, null);
+      if (how !== 'waited') await pause(waitMs);
     }
   }
 }
@@ -121,12 +126,23 @@ async function startFailed(paths: Paths, begin: number): Promise<boolean> {
   return !/another daemon/i.test(await startLogText(paths, begin));
 }
 
-async function startProblem(paths: Paths, begin: number): Promise<RoomtapeError> {
+/** What kept it from starting, with the exit code that the daemon itself ended with. */
+async function startProblem(
+  paths: Paths,
+  begin: number,
+  code: number | null,
+): Promise<RoomtapeError> {
   const text = await startLogText(paths, begin);
   const reason = /^roomtape: (.*)$/m.exec(text)?.[1] ?? text.split('\n')[0] ?? '';
   const next = /^next: +(.*)$/m.exec(text)?.[1] ?? 'roomtape daemon run';
   const problem = reason ? `The daemon did not start: ${reason}` : 'The daemon did not start.';
-  return new RoomtapeError('no-daemon', problem, { next });
+  const obstacle =
+    code === exitCodes.usage
+      ? 'config-invalid'
+      : code === exitCodes.failed
+        ? 'failed'
+        : 'no-daemon';
+  return new RoomtapeError(obstacle, problem, { next });
 }
 
 function homeUnusable(cause: unknown): RoomtapeError {

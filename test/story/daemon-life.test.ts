@@ -73,7 +73,7 @@ describe('given no daemon', () => {
     const machine = newMachine();
     writeFileSync(join(machine.home, 'config.toml'), 'recovry = "auto"\n');
     const { code, err } = await machine.run('up');
-    expect(code).toBe(3);
+    expect(code).toBe(2);
     expect(err).toContain('there is no setting "recovry". Did you mean "recovery"?');
     expect(err).not.toContain('    at ');
     expect((await machine.run('config')).code).toBe(2);
@@ -301,7 +301,7 @@ describe('given a dead daemon’s leavings', () => {
     torn.fill(0, 4096, 4096 * 3);
     writeFileSync(catalogue, torn);
     const damaged = await machine.run('up');
-    expect(damaged.code).toBe(3);
+    expect(damaged.code).toBe(1);
     expect(damaged.err).toMatch(/catalogue .* is damaged/);
     expect(damaged.err).toContain('next:     roomtape down && roomtape catalogue restore');
     expect(readFileSync(catalogue).equals(torn)).toBe(true);
