@@ -108,11 +108,13 @@ function sampleBegins(
   return measured.some((lane) => {
     if (!window.isStart(lane.codec, at)) return false;
     const length = window.measure(lane.codec, at);
-    if (length < 0) return window.to - at <= lane.codec.maxSampleBytes;
+    const track = model.tracks[lane.tracks[0] ?? 0];
+    if (lane.codec.codec === 'av1' && !isUsualTemporalUnit(window, at)) return false;
+    // A sample the end cuts off is no longer than others are.
+    if (length < 0) return window.to - at <= Math.max(16_384, 1.5 * (track?.largestSample ?? 0));
     if (length === 0) return false;
     // Bytes of a picture parse as a short sound now and then, hardly ever as one of usual length.
-    const mean = model.tracks[lane.tracks[0] ?? 0]?.meanSample ?? 0;
-    if (lane.codec.kind === 'audio' && length < mean / 3) return false;
+    if (lane.codec.kind === 'audio' && length < (track?.meanSample ?? 0) / 3) return false;
     if (lane.codec.kind === 'video' && lane.taken === 0 && !lane.codec.last.sync) return false;
     const next = at + length;
     if (next >= window.to || hasFixed || window.to - next < 64) return true;
@@ -121,6 +123,16 @@ function sampleBegins(
       ? window.byte(next) === window.byteAt(runStart)
       : lengthless.some((other) => window.isStart(other.codec, next));
   });
+}
+
+/**
+ * How temporal units of recorders begin (AV1 §5.3.2): a sequence header, a frame, or one byte that
+ * shows an existing frame; never with the layers of a conference.
+ */
+function isUsualTemporalUnit(window: ScanWindow, at: number): boolean {
+  const header = window.byte(at);
+  if (header === 0x1a) return window.byte(at + 1) === 1 && window.byte(at + 2) >= 0x80;
+  return header === 0x0a || header === 0x32;
 }
 
 function fixedParts(at: number, end: number, lane: Lane, model: MediaModel): RunPart[] {

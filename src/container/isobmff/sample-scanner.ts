@@ -315,8 +315,7 @@ export class SampleScanner {
     this.#isDisturbed = true;
     for (const lane of this.#measured) {
       const length = window.measure(lane.codec, at);
-      if (length > 0 || (length === needsMore && window.to - at < lane.codec.maxSampleBytes))
-        return true;
+      if (length > 0 || (length === needsMore && this.#mayBeTorn(window, at, lane))) return true;
     }
     return window.to - at < 5;
   }
@@ -339,15 +338,19 @@ export class SampleScanner {
     return 1 + best;
   }
 
+  /** What the end cuts off is no longer than other samples are. */
+  #mayBeTorn(window: ScanWindow, at: number, lane: Lane): boolean {
+    const sizes = lane.tracks.map((track) => this.#model.tracks[track]?.largestSample ?? 0);
+    const largest = Math.max(...sizes) || 1024 * 1024;
+    return window.to - at <= Math.max(64 * 1024, largest * 2);
+  }
+
   #isTornHere(window: ScanWindow, lane: Lane): boolean {
     const left = window.to - this.position;
     if (!window.isFinal) return left <= lane.codec.maxSampleBytes + 64 * 1024;
     // More bytes than any sample is long: the length was wrong.
     if (left > lane.codec.maxSampleBytes) return false;
-    const largest = Math.max(
-      ...lane.tracks.map((track) => this.#model.tracks[track]?.largestSample ?? 0),
-    );
-    if (left <= Math.max(64 * 1024, largest * 2)) return true;
+    if (this.#mayBeTorn(window, this.position, lane)) return true;
     // A long rest: torn only if no chain begins in it.
     return (
       findNextSample(window, this.position + 1, this.#measured, this.#chainTest, window.to) < 0
