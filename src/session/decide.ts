@@ -22,6 +22,7 @@ import { endUnpermitted } from './endings.ts';
 import type { SessionEvent } from './events.ts';
 import { evolveAll, judgedNow } from './evolve.ts';
 import { findActor } from './find.ts';
+import { fingerprint } from './fingerprint.ts';
 import type { Instant } from './ids.ts';
 import { decidePeople, personName } from './people.ts';
 import { decidePermission } from './permission.ts';
@@ -221,8 +222,11 @@ function begin(
 
 function alreadyHere(state: SessionState, command: BeginCommand): Refusal {
   if (command.type === 'join-session' && command.hostKey !== state.hostKey) {
-    const problem = `“${state.topic}” was joined under ANOTHER HOST KEY. Somebody may be pretending to be the host.`;
-    return refuse('line-refused', problem, 'compare fingerprints by voice: roomtape session show');
+    const words = fingerprint(command.hostKey);
+    const problem = `“${state.topic}” was joined under ANOTHER HOST KEY than this one (${words}). Somebody may be pretending to be the host.`;
+    const next =
+      'compare the words with the host by voice, then: roomtape join LINE --trust-new-key';
+    return refuse('line-refused', problem, next);
   }
   if (state.closedAt !== undefined) return closedSession(state.topic);
   const problem = `“${state.topic}” is known here already.`;

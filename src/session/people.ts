@@ -8,6 +8,7 @@ import { assignEvenly, shuffled } from './auto-assign.ts';
 import type { PeopleCommand, Story } from './command.ts';
 import { goTo, stopRecordings } from './endings.ts';
 import { findParticipant, findRoom } from './find.ts';
+import { fingerprint } from './fingerprint.ts';
 import type { ParticipantId, RoomId } from './ids.ts';
 import { delegationOf } from './permits.ts';
 import type { Assignments } from './pre-assignment.ts';
@@ -115,8 +116,9 @@ function pinKey(
     return refuse('line-refused', `This key belongs to ${name}.`, 'roomtape room show');
   }
   if (person.key !== undefined && !replace) {
-    const problem = `${person.name} is known by ANOTHER KEY. Somebody may be pretending to be ${person.name}.`;
-    const next = `compare fingerprints by voice, then: roomtape participant rekey ${typed(person.name)}`;
+    const words = fingerprint(key);
+    const problem = `${person.name} is known by ANOTHER KEY than this one (${words}). Somebody may be pretending to be ${person.name}.`;
+    const next = `compare the words by voice, then: roomtape participant rekey ${typed(person.name)} ${key}`;
     return refuse('line-refused', problem, next);
   }
   story.add('participant-keyed', { participant: person.id, key });

@@ -263,7 +263,11 @@ function decideRequest(
     return refuse('wrong-state', problem, 'roomtape requests');
   }
   for (const open of openRequests(state)) {
-    if (open.participant === person.id && open.room === room.id) {
+    if (open.participant !== person.id || open.room !== room.id) continue;
+    // A denial does not travel and a line may get lost: who asks from elsewhere may ask again.
+    if (state.home === 'elsewhere') {
+      story.add('request-answered', { request: open.id, answer: 'timeout' });
+    } else {
       const problem = `${person.name} has asked for ${spokenRoom(state, room.id)} already.`;
       return refuse('wrong-state', problem, `roomtape approve ${open.id}`);
     }

@@ -7,7 +7,10 @@ import type { Recording, SessionState } from './state.ts';
 import { rowOf } from './table.ts';
 
 /** The steps, one line each; the last is the host, unless nobody permitted it. */
-export function proofSteps(state: SessionState, { permission, participant }: Recording): string[] {
+export function proofSteps(
+  state: SessionState,
+  { permission, participant, flags }: Recording,
+): string[] {
   const name = (id: string) => rowOf(state.participants, id)?.name ?? 'somebody';
   const key = state.hostKey === undefined ? 'no key' : fingerprint(state.hostKey);
   const host = `host ${name(state.host)}, key ${key}`;
@@ -31,10 +34,11 @@ export function proofSteps(state: SessionState, { permission, participant }: Rec
     }
     case 'unpermitted':
       return [`recorded without permission (${permission.reason})`];
-    case 'approved':
-      return [
-        `recorded without permission, approved by ${name(permission.by)} at ${time(permission.at)}`,
-        host,
-      ];
+    case 'approved': {
+      const [flag] = flags;
+      const lost = flag && flag.reason !== 'unpermitted';
+      const how = lost ? `lost its permission (${flag.reason})` : 'recorded without permission';
+      return [`${how}, approved by ${name(permission.by)} at ${time(permission.at)}`, host];
+    }
   }
 }
