@@ -4,7 +4,7 @@
  * A word that names no file but may be the id of a take goes to the daemon (recordings.ts). The
  * fields printed with `--json` are a contract that programs rely on.
  */
-import { lstatSync } from 'node:fs';
+import { lstatSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { Diagnosis, FileVerdict, TrackSummary } from '../container/diagnosis.ts';
@@ -137,7 +137,26 @@ async function recover(frame: Frame, words: readonly string[], flags: RecoverFla
         recoverFile,
       }));
     if (folder && meeting) return toldMeeting(folder, meeting);
+    if (!flags.dryRun) await assertNobodyWrites(path);
     return toldRecovery(path, await recoverFile(path), flags.dryRun === true);
+  });
+}
+
+/** Throws when a recorder still has the file open: half a recording is not to be taken for all of it. */
+async function assertNobodyWrites(path: string): Promise<void> {
+  const [{ identityKey, writersOf }, { quoted }] = await Promise.all([
+    import('../system/open-files.ts'),
+    import('../system/files.ts'),
+  ]);
+  const found = statSync(path, { bigint: true, throwIfNoEntry: false });
+  if (!found?.isFile()) return; // what it is instead will be told by whoever opens it
+  const file = { device: String(found.dev), inode: String(found.ino) };
+  const writers = await writersOf([file]);
+  const writer = writers === 'unknown' ? undefined : writers.get(identityKey(file))?.[0];
+  if (!writer) return;
+  const who = `${writer.command || 'a program'} (process ${writer.pid})`;
+  throw new RoomtapeError('wrong-state', `${path} is still being written by ${who}.`, {
+    next: `stop that recording, then roomtape recover ${quoted(path)}`,
   });
 }
 

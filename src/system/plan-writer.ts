@@ -76,14 +76,14 @@ export function writePlan(
   try {
     makeFolder(folder);
   } catch (cause) {
-    throw unwritable(target, cause);
+    throw unwritable(source, target, cause);
   }
   let path = target;
   const found = statSync(target, { throwIfNoEntry: false });
   if (found) {
     const { device, inode } = source.identity;
     const itself = found.dev === device && found.ino === inode;
-    if (options.existing === 'refuse' || itself) throw outputExists(target, itself);
+    if (options.existing === 'refuse' || itself) throw outputExists(source, target, itself);
     if (options.existing === 'adopt') {
       if (holds(target, source, plan)) return { path, how: 'adopted' };
       path = nextFreeName(target);
@@ -95,7 +95,7 @@ export function writePlan(
   try {
     const how = produce(source, plan, partial, options);
     source.assertUnchanged();
-    moveIntoPlace(partial, path, options.existing === 'overwrite');
+    moveIntoPlace(source, partial, path, options.existing === 'overwrite');
     named = options.existing !== 'overwrite';
     syncFolder(folder);
     return { path, how };
@@ -105,7 +105,7 @@ export function writePlan(
     if (named) rmSync(path, { force: true });
     throw cause instanceof RoomtapeError || cause instanceof Cancelled
       ? cause
-      : unwritable(path, cause);
+      : unwritable(source, path, cause);
   }
 }
 
@@ -145,7 +145,7 @@ function produce(
   options: WriteOptions,
 ): 'cloned' | 'copied' {
   const cloned = !options.copyOnly && keepsOffsets(plan) && clone(source, partial);
-  if (!cloned) assertRoom(partial, plan.outputSize, options.reserve ?? 0);
+  if (!cloned) assertRoom(source, partial, plan.outputSize, options.reserve ?? 0);
   const flags = cloned ? 'r+' : 'wx';
   const fd = openSync(partial, flags, 0o600);
   try {
@@ -242,7 +242,12 @@ function writeAll(fd: number, bytes: Uint8Array, position: number): void {
 }
 
 /** Gives the file its name, and never to a name that somebody took in the meantime. */
-function moveIntoPlace(partial: string, target: string, overwrite: boolean): void {
+function moveIntoPlace(
+  source: FileSource,
+  partial: string,
+  target: string,
+  overwrite: boolean,
+): void {
   if (overwrite) {
     renameSync(partial, target);
     return;
@@ -250,14 +255,14 @@ function moveIntoPlace(partial: string, target: string, overwrite: boolean): voi
   try {
     linkSync(partial, target);
   } catch (cause) {
-    if (systemCode(cause) === 'EEXIST') throw outputExists(target, false);
+    if (systemCode(cause) === 'EEXIST') throw outputExists(source, target, false);
     if (!linkless.has(systemCode(cause) ?? '')) throw cause;
     // A file system without hard links (FAT, some network shares): the name is reserved with an
     // empty file, which is ours to replace.
     try {
       closeSync(openSync(target, 'wx'));
     } catch (taken) {
-      if (systemCode(taken) === 'EEXIST') throw outputExists(target, false);
+      if (systemCode(taken) === 'EEXIST') throw outputExists(source, target, false);
       throw taken;
     }
     try {
@@ -364,33 +369,34 @@ function sameBytes(fd: number, source: FileSource, plan: Writable): boolean {
   return true;
 }
 
-function assertRoom(path: string, needed: number, reserve: number): void {
+function assertRoom(source: FileSource, path: string, needed: number, reserve: number): void {
   const { bavail, bsize } = statfsSync(dirname(path));
   const missing = needed + Math.max(reserve, smallReserve) - bavail * bsize;
-  if (missing > 0) throw diskFull(path, `needs ${bytesText(missing)} more`);
+  if (missing > 0) throw diskFull(source, path, `needs ${bytesText(missing)} more`);
 }
 
-function diskFull(path: string, what: string, cause?: unknown): RoomtapeError {
-  const problem = `Writing ${basename(path)} ${what} in ${dirname(path)}.`;
+function diskFull(source: FileSource, path: string, what: string, cause?: unknown): RoomtapeError {
+  const problem = `Writing ${basename(path).replace(/\.\d+-[0-9a-f]{8}\.partial$/, '')} ${what} in ${dirname(path)}.`;
   return new RoomtapeError('disk-full', problem, {
-    next: 'roomtape recover <file> --out <a folder on another disk>',
+    next: `roomtape recover ${quoted(source.path)} --out <a folder on another disk>`,
     cause,
   });
 }
 
-function outputExists(target: string, itself: boolean): RoomtapeError {
+function outputExists(source: FileSource, target: string, itself: boolean): RoomtapeError {
   return itself
     ? new RoomtapeError('output-exists', `${target} is the original; it is never written to.`, {
-        next: 'roomtape recover <file> --out <another folder>',
+        next: `roomtape recover ${quoted(source.path)} --out <another folder>`,
       })
     : new RoomtapeError('output-exists', `${target} exists already.`, {
-        next: `roomtape verify ${quoted(target)}, or recover with --overwrite or --out <folder>`,
+        next: `roomtape verify ${quoted(target)}, or roomtape recover ${quoted(source.path)} --overwrite`,
       });
 }
 
-function unwritable(target: string, cause: unknown): RoomtapeError {
+function unwritable(source: FileSource, target: string, cause: unknown): RoomtapeError {
   const code = systemCode(cause);
-  if (code === 'ENOSPC' || code === 'EDQUOT') return diskFull(target, 'found no room', cause);
+  if (code === 'ENOSPC' || code === 'EDQUOT')
+    return diskFull(source, target, 'found no room', cause);
   if (code === undefined) throw cause; // a bug, not an obstacle
   const reason: Readonly<Record<string, string>> = {
     EROFS: 'the disk is read-only',
@@ -403,7 +409,7 @@ function unwritable(target: string, cause: unknown): RoomtapeError {
   };
   const text = reason[code] ?? (cause instanceof Error ? cause.message : String(cause));
   return new RoomtapeError('write-failed', `${target} cannot be written: ${text}.`, {
-    next: 'roomtape recover <file> --out <another folder>',
+    next: `roomtape recover ${quoted(source.path)} --out <another folder>`,
     cause,
   });
 }

@@ -6,9 +6,11 @@ import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
   chmodSync,
+  closeSync,
   copyFileSync,
   existsSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   statSync,
@@ -189,6 +191,17 @@ describe('given an interrupted recording beside a whole one', () => {
     expect(roomtape('recover', broken, '--out', out, '--no-verify').code).toBe(0);
     expect(readdirSync(out)).toEqual(['evening-02.recovered.mp4']);
   });
+
+  test.runIf(process.platform === 'linux')(
+    'a file that somebody still writes is left alone, and who writes it is told',
+    () => {
+      const open = openSync(broken, 'a');
+      const run = roomtape('recover', broken, '--overwrite');
+      closeSync(open);
+      expect(run.code).toBe(1);
+      expect(run.err).toContain(`process ${process.pid}`);
+    },
+  );
 
   test('a reference may be named, and one that is broken itself is refused', () => {
     const out = join(folder, 'named');
