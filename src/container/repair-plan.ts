@@ -21,6 +21,11 @@ export interface RepairPlan {
   /** Path of the reference whose codec set-up it uses; absent or null when it needs none. */
   readonly reference?: string | null;
   readonly tracks: readonly TrackSummary[];
+  /**
+   * True when a whole track is known to be in the file and could not be had (no set-up for its
+   * codec); a torn end or a hole does not count. `recover` then ends with exit code 5.
+   */
+  readonly incomplete?: boolean;
   /** Size of the source. */
   readonly bytesTotal: number;
   /** Bytes of the source's media that the output carries. */

@@ -74,12 +74,12 @@ export const verifiedFields = ({ path, diagnosis, verification }: VerifiedFile) 
   verification,
 });
 
-/** Done when whole or recovered and sound; a dry run that found a plan is done as well. */
+/** Done when whole, or recovered with all its tracks and sound; a dry run that found a plan is done as well. */
 export function recoveryCode({ outcome, verification }: Recovery): ExitCode {
   if (outcome.kind === 'none') {
     return outcome.reason === 'whole' ? exitCodes.done : exitCodes.damage;
   }
-  return isSound(verification) ? exitCodes.done : exitCodes.damage;
+  return isSound(verification) && !outcome.incomplete ? exitCodes.done : exitCodes.damage;
 }
 
 /** An interrupted file of which nothing can be had is beyond repair. */
