@@ -128,6 +128,8 @@ export interface EventBodies {
     readonly permission: RecordingPermission;
     readonly recorder?: string;
   };
+  /** What only its file showed is now said by the person who makes it. */
+  'recording-declared': { readonly recording: RecordingId };
   'recording-paused': { readonly recording: RecordingId };
   'recording-resumed': { readonly recording: RecordingId };
   'recording-stopped': {
@@ -200,6 +202,7 @@ const known: Record<EventType, true> = {
   requested: true,
   'request-answered': true,
   'recording-started': true,
+  'recording-declared': true,
   'recording-paused': true,
   'recording-resumed': true,
   'recording-stopped': true,

@@ -80,6 +80,9 @@ type RecordingEvent = Extract<SessionEvent, { recording: RecordingId }>;
 function change(recording: Recording, event: RecordingEvent): Recording | undefined {
   const { intervals } = recording;
   switch (event.type) {
+    case 'recording-declared':
+      if (recording.control !== 'observed' || !isLive(recording)) return undefined;
+      return { ...recording, control: 'declared' };
     case 'recording-paused':
       if (recording.state !== 'recording') return undefined;
       return { ...recording, state: 'paused', intervals: ended(intervals, event.at) };

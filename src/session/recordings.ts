@@ -65,9 +65,15 @@ function record(story: Story, command: RecordingCommand & { type: 'record' }): R
   const wish = { participant: person.id, room: room.id };
   const verdict = permits(state, wish, context.now);
   if (!verdict.allowed) return denied(state, person, room.id, verdict);
-  const running = liveRecordings(state, person.id)
-    .map((id) => rowOf(state.recordings, id))
-    .find((one) => one?.recorder === command.recorder);
+  const live = liveRecordings(state, person.id).flatMap((id) => rowOf(state.recordings, id) ?? []);
+  const seen = live.find((one) => isSaidBy(one, command, room.id));
+  if (seen) {
+    story.add('recording-declared', { recording: seen.id });
+    return undefined;
+  }
+  const running = live.find(
+    (one) => one.control !== 'observed' && one.recorder === command.recorder,
+  );
   if (running && running.room === room.id) {
     const doing = running.state === 'paused' ? 'paused' : 'recording';
     const next = running.state === 'paused' ? 'roomtape resume' : 'roomtape stop';
@@ -88,6 +94,23 @@ function record(story: Story, command: RecordingCommand & { type: 'record' }): R
     ...(command.recorder === undefined ? {} : { recorder: command.recorder }),
   });
   return undefined;
+}
+
+/** A file was seen growing before the person said so: one recording, unless it began without leave. */
+function isSaidBy(
+  recording: Recording,
+  { control = 'declared', recorder }: RecordingCommand & { type: 'record' },
+  room: RoomId,
+): boolean {
+  return (
+    recording.control === 'observed' &&
+    recording.state === 'recording' &&
+    control === 'declared' &&
+    recording.room === room &&
+    recording.permission.kind !== 'unpermitted' &&
+    recording.flags.length === 0 &&
+    (recorder === undefined || recorder === recording.recorder)
+  );
 }
 
 function denied(
@@ -166,7 +189,10 @@ function findLive(
     return from.includes(named.state) ? named : wrongState(person, named, verb);
   }
   const live = liveRecordings(state, person.id).flatMap((id) => rowOf(state.recordings, id) ?? []);
-  const fitting = live.filter((one) => from.includes(one.state));
+  const all = live.filter((one) => from.includes(one.state));
+  // What people say is about what they said; a file that was only seen is meant when there is no other.
+  const said = all.filter((one) => one.control !== 'observed');
+  const fitting = said.length > 0 ? said : all;
   const [only] = fitting;
   if (only && fitting.length === 1) return only;
   if (only) {

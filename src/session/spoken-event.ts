@@ -144,6 +144,8 @@ function spokenOfRecordings(state: SessionState, event: SessionEvent, name: Nami
       const leave = event.permission.kind === 'unpermitted' ? ' WITHOUT PERMISSION' : '';
       return `${who} records in ${where}${leave}.`;
     }
+    case 'recording-declared':
+      return `${who} says to be recording in ${where}.`;
     case 'recording-paused':
       return `${who} paused in ${where}.`;
     case 'recording-resumed':

@@ -307,6 +307,23 @@ describe('given permission', () => {
 });
 
 describe('given a recording', () => {
+  test('a file that was seen first is the recording that is declared after, if it was permitted', () => {
+    const night = new Evening();
+    night.do({ type: 'observe', participant: 'Ada', room: '1', recorder: 'zoom' });
+    night.do({ type: 'grant', to: 'Ada', rooms: ['1'] });
+    night.do({ type: 'record', room: '1' }, 'Ada');
+    expect(night.recordings('Ada')).toMatchObject([
+      { control: 'observed', permission: { kind: 'unpermitted' } },
+      { control: 'declared', permission: { kind: 'grant' } },
+    ]);
+    night.do({ type: 'stop' }, 'Ada');
+    expect(night.recordings('Ada')).toMatchObject([{ state: 'recording' }, { state: 'stopped' }]);
+    night.do({ type: 'observe', participant: 'Hana', room: '0', recorder: 'zoom' });
+    night.do({ type: 'record', room: '0' });
+    night.do({ type: 'stop' });
+    expect(night.recordings('Hana')).toMatchObject([{ control: 'declared', state: 'stopped' }]);
+  });
+
   test('pause, resume and stop come only from the right state, and intervals are kept', () => {
     const night = new Evening();
     const exits = (type: 'pause' | 'resume' | 'stop') => night.refused({ type }).exit;
