@@ -5,7 +5,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { memorySource } from '../../../src/container/bytes.ts';
+import { outline } from '../../../src/container/isobmff/file-index.ts';
 import { isobmff } from '../../../src/container/isobmff/isobmff.ts';
+import { parameterSets } from '../../../src/container/isobmff/trial.ts';
 import { compare, plan, profileOf, recording, tracksOf, withoutIndex, written } from './movies.ts';
 
 /** Recordings whose every sample must come back, with the greatest error of a time in seconds. */
@@ -167,6 +169,33 @@ describe('given a recording without its index and no reference', () => {
     });
     expect(repair.reference).toBeNull();
   });
+
+  test.each(['h264-slices-aac44m.mp4', 'hevc-aac.mp4'])(
+    'when %s carries its parameter sets in band, everything comes back',
+    (name) => {
+      const whole = recording(name);
+      const source = memorySource(withSetsInBand(whole));
+      const repair = plan(isobmff.planRepair(source, { references: [] }));
+      expect(repair.findings[0]).toContain('found in the stream itself');
+      const counts = tracksOf(memorySource(whole)).map(({ samples }) => samples.length);
+      expect(repair.tracks.map(({ samples }) => samples)).toEqual(counts);
+      const [picture, sound] = repair.tracks;
+      // Without a reference the rates are told from the stream and from each other.
+      expect(picture?.durationMs).toBe(4000);
+      expect(sound?.sampleRate).toBe(name.startsWith('hevc') ? 48_000 : 44_100);
+    },
+  );
+
+  /** As `withoutIndex`, the parameter sets in front of the first picture. */
+  function withSetsInBand(whole: Uint8Array): Uint8Array {
+    const left = withoutIndex(whole);
+    const found = outline(memorySource(whole));
+    const video = found.movie?.tracks.find(({ entry }) => entry.kind === 'video');
+    const units = video ? (parameterSets(video)?.units ?? []) : [];
+    const at = found.media[0]?.from ?? 0;
+    const sets = units.flatMap((unit) => [0, 0, unit.length >> 8, unit.length & 255, ...unit]);
+    return Uint8Array.of(...left.subarray(0, at), ...sets, ...left.subarray(at));
+  }
 
   test('when the first picture carries the options of x264, made parameter sets are tried', () => {
     const whole = recording('h264-3aac.mp4');
