@@ -11,6 +11,7 @@ import { type CodecState, needsMore, notASample } from '../codec/codec.ts';
 import { FoundSamples, foundFlags, type Hole } from './found-samples.ts';
 import { type Lane, lanesOf } from './lanes.ts';
 import type { MediaModel } from './media-model.ts';
+import { endsInZeros, fitsOpaque, textsEnd } from './opaque-samples.ts';
 import { findNextSample, zeroRun } from './resync.ts';
 import { splitRun } from './sample-runs.ts';
 import { ScanWindow } from './scan-window.ts';
@@ -411,15 +412,6 @@ export class SampleScanner {
     return true;
   }
 
-  /** Where samples go on behind one text or a few that follow each other; -1 where they do not. */
-  #textsEnd(window: ScanWindow, at: number, most: number): number {
-    const length = 2 + (window.byte(at) << 8) + window.byte(at + 1);
-    const end = at + length;
-    if (length > 4096 || end >= window.to) return -1;
-    if (this.#measured.some((lane) => this.#chain(window, end, lane, 3) >= 3)) return end;
-    return most > 1 && this.#textsEnd(window, end, most - 1) >= 0 ? end : -1;
-  }
-
   /** Takes a text sample: a length, and behind that many bytes samples go on. */
   #takeText(window: ScanWindow): boolean {
     const track = this.#opaque.find(
@@ -431,7 +423,11 @@ export class SampleScanner {
     const isPicture = this.#measured.some(
       (lane) => lane.codec.kind === 'video' && window.measure(lane.codec, at) !== notASample,
     );
-    const end = isPicture ? -1 : this.#textsEnd(window, at, 3);
+    const end = isPicture
+      ? -1
+      : textsEnd(window, at, (end) =>
+          this.#measured.some((lane) => this.#chain(window, end, lane, 3) >= 3),
+        );
     if (end < 0) return false;
     const length = end - at;
     this.samples.push(at, length, track, foundFlags.sync, 0);
@@ -518,30 +514,4 @@ export class SampleScanner {
   #closeHole(): void {
     this.#holeFrom = -1;
   }
-}
-
-/** Whether a run of bytes can be one sample of a text or time code track. */
-function fitsOpaque(
-  model: MediaModel,
-  track: number,
-  window: ScanWindow,
-  at: number,
-  length: number,
-): boolean {
-  const entry = model.tracks[track]?.layout.entry;
-  if (entry?.kind === 'timecode') return length === 4;
-  // A text sample begins with the length of its text in two bytes (3GPP TS 26.245 §5.17).
-  if (entry?.codec === 'mov_text')
-    return length >= 2 + (window.byte(at) << 8) + window.byte(at + 1);
-  return false;
-}
-
-/** True when the last bytes of a sample are zeros: it was cut off by a hole. */
-function endsInZeros(window: ScanWindow, at: number, length: number): boolean {
-  window.cover(at, length);
-  const from = Math.max(at, at + length - 32);
-  for (let place = from; place < at + length; place += 1) {
-    if (window.byte(place) !== 0) return false;
-  }
-  return true;
 }
