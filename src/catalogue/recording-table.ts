@@ -27,8 +27,9 @@ export type {
 /** From best to worst: the verdict of a recording is the worst of its takes'. */
 const verdictsFromBest = [
   '',
-  'whole',
+  // Zoom's raw file whose conversion is there: the converted one says how it is.
   'ready',
+  'whole',
   'foreign',
   'empty',
   'recording',

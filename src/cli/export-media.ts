@@ -213,8 +213,8 @@ async function sourcesOf(
   );
   for (const { take, who, recording } of takes) {
     const usable = take.recoveredPath ?? (take.verdict === 'whole' ? take.path : null);
-    if (remuxed.has(basename(take.path))) {
-      // The same packets as its source: a second copy would be heard twice.
+    if (remuxed.has(basename(take.path)) || take.verdict === 'ready') {
+      // The same recording as its source, or as its conversion: a second copy would be heard twice.
       continue;
     }
     if (usable === null) leftOut.push({ id: take.id, why: `it is ${take.verdict}` });

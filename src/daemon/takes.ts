@@ -7,7 +7,7 @@
  * session/take.ts, bytes in container/ behind the rescue service; here they meet.
  */
 import { lstatSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import PQueue from 'p-queue';
 import type { StatusTake } from '../api/status.ts';
 import type { TakeRecord, TakeStage } from '../catalogue/take-table.ts';
@@ -266,6 +266,12 @@ export class Takes {
       const detail = { ...take.detail, reasons: ['its recorder told the path'], candidates: [] };
       return { ...take, recording: told, attribution: 'declared', detail };
     }
+    const raw = this.#rawBeside(take);
+    if (raw) {
+      const reasons = ['Zoom converted it from the raw recording beside it'];
+      const { recording, attribution } = raw;
+      return { ...take, recording, attribution, detail: { ...take.detail, reasons } };
+    }
     const owner = this.#ownerOf(take);
     const candidates = this.#sessions.open().flatMap((state) =>
       [...rowsOf(state.recordings)].map((recording) => ({
@@ -280,6 +286,13 @@ export class Takes {
     const detail = { ...take.detail, reasons: found.reasons, candidates: found.candidates };
     const recording = found.recording ?? take.recording;
     return { ...take, recording, attribution: found.kind, detail };
+  }
+
+  /** The raw recording that a converted file of Zoom was made from, where it was seen. */
+  #rawBeside({ path, recorder }: TakeRecord): TakeRecord | undefined {
+    const raw = join(dirname(path), 'double_click_to_convert_01.zoom');
+    if (recorder !== 'zoom' || path === raw) return undefined;
+    return this.#context.catalogue.takes.byPath(raw)[0];
   }
 
   #ownerOf(take: TakeRecord): ParticipantId | null {
@@ -446,6 +459,9 @@ export class Takes {
     if (grew) this.#tell('settled', claimed, `${claimed.path} no longer grows.`);
     this.#notify(claimed, 'settled');
     this.#enqueue(this.#take(take.id));
+    // Once it is converted, a raw recording is no longer waiting.
+    const raw = this.#rawBeside(claimed);
+    if (raw && raw.identity !== '' && !this.#followed.has(raw.id)) this.recoverAgain(raw.id);
   }
 
   /** The rooms that one file holds, when its person was moved while it grew. */
