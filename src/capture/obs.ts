@@ -12,6 +12,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { RoomtapeError } from '../errors.ts';
+import { knock } from '../system/knock.ts';
 import {
   authenticationFailed,
   closeCode,
@@ -259,8 +260,11 @@ export class ObsRecorder implements Recorder {
     const link = new ObsLink(this.#waits);
     try {
       link.onState = (event) => this.#follow(event);
+      const url = await this.#options.url();
+      // A knock first: most tries find nobody, and a WebSocket for each would cost ten times that.
+      await knock(url, this.#waits.connect);
       const password = await this.#options.password();
-      await link.open(await this.#options.url(), password);
+      await link.open(url, password);
       if (this.#closed) return void (await link.close());
       await this.#resynchronise(link);
       this.#link = link;

@@ -19,7 +19,7 @@ import {
   parseDevices,
 } from '../capture/ffmpeg-command.ts';
 import { ObsRecorder } from '../capture/obs.ts';
-import { webSocketSettings } from '../capture/obs-settings.ts';
+import { type ObsWebSocketSettings, webSocketSettings } from '../capture/obs-settings.ts';
 import { type Finding, preflight } from '../capture/preflight.ts';
 import { describe, isCapturing, pathOf, type Recorder } from '../capture/recorder.ts';
 import type { TakeRecord } from '../catalogue/take-table.ts';
@@ -226,11 +226,17 @@ function aboutRecorder(recorder: Recorder, one: StoredRecorder | undefined): str
   return `${one.screen} with ${count === 0 ? 'no' : count} microphone${count === 1 ? '' : 's'}`;
 }
 
+const settingsLastMs = 20_000;
+
 function openObs(one: StoredObs): ObsRecorder {
-  // OBS's own settings are read again at each connection: a changed port or password is followed.
+  // OBS's own settings are read again and again, so that a changed port or password is followed;
+  // not at every try, because OBS may not run for days.
+  let known: { readonly at: number; readonly value: ObsWebSocketSettings | null } | null = null;
   const settings = async () => {
+    if (known && performance.now() - known.at < settingsLastMs) return known.value;
     const texts = one.configFolder === null ? null : await readObsFolder(one.configFolder);
-    return texts && webSocketSettings(texts);
+    known = { at: performance.now(), value: texts && webSocketSettings(texts) };
+    return known.value;
   };
   return new ObsRecorder({
     name: one.name,
