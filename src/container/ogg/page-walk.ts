@@ -51,8 +51,8 @@ export class PageWalk {
         at = page.end;
         continue;
       }
-      if (page) this.#salvage(page);
       const next = this.#window.search(at + 1, end, 0x4f, (offset) => this.#isPage(offset));
+      if (page) this.#salvage(page, next < 0 ? end : next);
       this.lost += (next < 0 ? end : next) - Math.max(at, this.kept.end);
       if (next < 0) {
         reportTorn(this.damage, 'The page', at, end);
@@ -112,14 +112,14 @@ export class PageWalk {
     return stream;
   }
 
-  /** Keeps the complete packets of a page of which a part is gone. */
-  #salvage(page: Page): void {
+  /** Keeps the complete packets of a page of which a part is gone; `border` is where the next begins. */
+  #salvage(page: Page, border: number): void {
     const stream = this.#current.get(page.serial);
     if (!stream || (page.flags & beginsStream) !== 0) return;
     const isContinued = (page.flags & continued) !== 0;
     if (isContinued && !(stream.isMidPacket && stream.follows(page))) return;
-    const isCutOff = page.end > this.#window.end;
-    const reach = isCutOff ? this.#window.end : this.#firstZeros(page);
+    const isCutOff = page.end > this.#window.end && border === this.#window.end;
+    const reach = isCutOff ? border : Math.min(border, this.#firstZeros(page));
     let [at, to, end] = [page.body, 0, page.body];
     for (let i = 0; i < page.lacing.length; i += 1) {
       at += page.lacing[i] ?? 0;
