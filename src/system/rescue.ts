@@ -14,7 +14,7 @@ import { RoomtapeError } from '../errors.ts';
 import { decodeFully, type Ffmpeg, searchFfmpeg } from './ffmpeg.ts';
 import { type FileIdentity, quoted } from './files.ts';
 import { isOwnOutput, type Written } from './plan-writer.ts';
-import type { Diagnosed, Follows, Phase, PlanSummary, Sampled } from './rescue-jobs.ts';
+import type { Diagnosed, Follows, Phase, PlanSummary, ReadBack, Sampled } from './rescue-jobs.ts';
 import { RescueWorkers } from './rescue-workers.ts';
 
 export interface RescueProgress {
@@ -95,6 +95,9 @@ export interface VerifiedFile extends Diagnosed {
   readonly verification: Verification;
   readonly sha256: string | null;
 }
+
+/** A reader that says nothing for this long hangs. */
+const readBackStallMs = 30_000;
 
 /** References tried when none is named: each costs a walk over headers. */
 const mostReferences = 8;
@@ -218,10 +221,16 @@ export class Rescue {
     options: RecoverOptions,
   ): Promise<Omit<VerifiedFile, 'path'>> {
     const { followLink = false, hash = false } = options;
-    const { identity, diagnosis, problems, sha256 } = await this.#workers.run(
-      { kind: 'read-back', path, followLink, expected, hash },
-      this.#watched(options),
-    );
+    const job = { kind: 'read-back', path, followLink, expected, hash } as const;
+    const watched = { ...this.#watched(options), stallMs: readBackStallMs };
+    const { identity, diagnosis, problems, sha256 } = await this.#workers
+      .run(job, watched)
+      .catch(async (problem: unknown): Promise<ReadBack> => {
+        if (!(problem instanceof RoomtapeError) || problem.code !== 'worker-failed') throw problem;
+        // A reader that hangs on the file is an objection to the file, not the end of the command.
+        const found = await this.diagnose(path, { ...options, thorough: true });
+        return { ...found, problems: [problem.message], sha256: null };
+      });
     const structure: Verification['structure'] = problems.length === 0 ? 'ok' : 'damaged';
     const nothing = diagnosis.tracks.length === 0 && diagnosis.verdict !== 'whole';
     if (options.verify === false || nothing) {

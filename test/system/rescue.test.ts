@@ -115,6 +115,21 @@ describe('given the workers', () => {
   });
 });
 
+describe('given a file that kills a reader', () => {
+  test('a false count that another reader would follow for ever costs a thread and is told', async () => {
+    const killer = Buffer.from(bytes);
+    killer.writeUInt32BE(0x7fffffff, killer.indexOf('stts') + 12);
+    const path = join(folder, 'killer.mp4');
+    writeFileSync(path, killer);
+    const { verification } = await rescue.verify(path);
+    expect(verification.structure).toBe('damaged');
+    expect(verification.problems[0]).toMatch(
+      /needed more than 256 MB|made no progress|reader|samples/,
+    );
+    expect((await rescue.diagnose(whole)).diagnosis.verdict).toBe('whole');
+  });
+});
+
 describe('given no reference', () => {
   test('the whole file nearest in time is taken, never one of another kind or our own output', async () => {
     const place = join(folder, 'place');
