@@ -83,6 +83,11 @@ interface PreflightWords {
 }
 
 async function addObs(frame: Frame, options: ObsWords): Promise<void> {
+  if (options.url !== undefined && !/^wss?:\/\/[^\s/]+\/?$/.test(options.url)) {
+    throw new RoomtapeError('usage', `--url wants ws://HOST:PORT, not ${options.url}.`, {
+      next: 'roomtape recorder add obs --url ws://127.0.0.1:4455',
+    });
+  }
   const password = await passwordOf(frame, options);
   const configFolder = options.config === undefined ? undefined : resolve(options.config);
   const client = await frame.client();

@@ -26,7 +26,7 @@ import type { TakeRecord } from '../catalogue/take-table.ts';
 import { RoomtapeError } from '../errors.ts';
 import { runProgram } from '../system/capture-folder.ts';
 import { ffmpegCandidates } from '../system/ffmpeg.ts';
-import { folderFacts } from '../system/machine.ts';
+import { folderFacts, makeFolder } from '../system/machine.ts';
 import { obsFolders, readObsFolder } from '../system/obs-files.ts';
 import { existingPlaces } from '../system/places.ts';
 import {
@@ -134,7 +134,7 @@ export function openRecorders(
       },
       'recorder.addScreen': async ({ name, environment, ...wish }) => {
         const devices = await listDevices(context, environment);
-        const folder = wish.folder ?? existingPlaces('{videos}')[0] ?? homedir();
+        const folder = wish.folder ?? ownFolder();
         const facts = await folderFacts(folder);
         if (!facts.exists) {
           throw new RoomtapeError('file-missing', `There is no folder ${folder}.`, {
@@ -303,6 +303,13 @@ async function listDevices(
   throw new RoomtapeError('no-ffmpeg', `No ffmpeg here can capture (${needed.join(' and ')}).`, {
     next: platform === 'linux' ? 'sudo apt-get install ffmpeg' : 'roomtape doctor',
   });
+}
+
+/** A folder of our own among the videos: the whole of a home folder is too much to watch. */
+function ownFolder(): string {
+  const folder = join(existingPlaces('{videos}')[0] ?? homedir(), 'Roomtape');
+  makeFolder(folder);
+  return folder;
 }
 
 function usualMicrophone(devices: readonly DeviceView[]): string[] {

@@ -2,10 +2,11 @@
  * Facts about this machine that decide whether a recording survives: the disk below a folder,
  * network drives, folders that a cloud service synchronises, the battery, and what log-out ends.
  */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { realpath, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { homedir, userInfo } from 'node:os';
 import { join, resolve, sep } from 'node:path';
+import { RoomtapeError } from '../errors.ts';
 import { runProgram } from './capture-folder.ts';
 
 export interface FileSystemFacts {
@@ -100,6 +101,19 @@ export async function folderFacts(folder: string): Promise<FolderFacts> {
   const found = await stat(folder).catch(() => null);
   if (!found?.isDirectory()) return { exists: false, writable: null, freeBytes: null };
   return { exists: true, writable: await canWrite(folder), freeBytes: await freeBytes(folder) };
+}
+
+/** Makes a folder for recordings, unless it is there. */
+export function makeFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true });
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new RoomtapeError('write-failed', `${folder} cannot be made: ${reason}.`, {
+      next: 'roomtape recorder add screen --folder FOLDER',
+      cause,
+    });
+  }
 }
 
 // Rights on paper are not enough: read-only mounts, full quotas and sandboxes show only on trying.
