@@ -253,12 +253,12 @@ function bareTruth(
   return (cut) => [Math.max(0, Math.floor((cut - start) / bytesPerFrame))];
 }
 
-function repair(
-  program: string,
-  row: TableRow,
-  whole: Uint8Array,
-  cut: number,
-): { readonly plan: RepairPlan; readonly bytes: Uint8Array } | null {
+interface Outcome {
+  readonly plan: Pick<RepairPlan, 'tracks' | 'method'>;
+  readonly bytes: Uint8Array;
+}
+
+function repair(program: string, row: TableRow, whole: Uint8Array, cut: number): Outcome | null {
   const original = memorySource(whole);
   const format = recogniseFormat(original);
   const profile = row.hasReference ? (format?.profile?.(original, 'reference') ?? null) : null;
@@ -268,6 +268,11 @@ function repair(
   };
   const source = memorySource(whole.slice(0, cut));
   const plan = format?.planRepair(source, context);
+  if (plan?.kind === 'none' && plan.reason === 'whole' && format) {
+    // Cut exactly between two packets of a format without an end mark: nothing is to be done.
+    const { tracks } = format.diagnose(source, { thorough: true });
+    return { plan: { tracks, method: 'nothing to repair' }, bytes: whole.slice(0, cut) };
+  }
   if (plan?.kind !== 'plan') return null;
   const parts: Uint8Array[] = [];
   for (const piece of plan.pieces()) {

@@ -57,12 +57,15 @@ export class FrameCounter {
   fed = 0;
   complete = 0;
   readonly #read: Reader;
+  /** The byte every header begins with. */
+  readonly #first: number;
   #rest = 0;
   #open: Frame | null = null;
   #head = new Uint8Array(0);
 
-  constructor(read: Reader) {
+  constructor(read: Reader, first: number) {
     this.#read = read;
+    this.#first = first;
   }
 
   /** Begins anew behind something that is missing. */
@@ -88,6 +91,12 @@ export class FrameCounter {
   }
 
   #begin(bytes: Uint8Array, at: number): number {
+    if (this.#head.length === 0 && bytes[at] !== this.#first) {
+      const next = bytes.indexOf(this.#first, at);
+      const skipped = (next < 0 ? bytes.length : next) - at;
+      this.fed += skipped;
+      return at + skipped;
+    }
     const wanted = Math.min(longestHeader, bytes.length - at);
     const head = new Uint8Array(this.#head.length + wanted);
     head.set(this.#head);
@@ -123,7 +132,7 @@ export class FrameCounter {
 /** A counter for a codec whose frames say how long they are; null for all others. */
 export function frameCounter(codec: string): FrameCounter | null {
   const read = readers[codec];
-  return read ? new FrameCounter(read) : null;
+  return read ? new FrameCounter(read, codec === 'opus' ? 0x7f : 0xff) : null;
 }
 
 /** Whether the bytes begin with a frame of the codec. */
