@@ -55,8 +55,9 @@ export function createApi(options: ApiOptions): Server {
       'roomtape logs',
     );
   });
-  const server = createServer(getRequestListener(app.fetch));
-  // Slow senders: a local command sends its request at once.
+  // Slow senders: a local command sends its request at once. Node looks every 30 s unless told.
+  const listener = getRequestListener(app.fetch);
+  const server = createServer({ connectionsCheckingInterval: 2_000 }, listener);
   server.headersTimeout = 5_000;
   server.requestTimeout = 10_000;
   server.keepAliveTimeout = 1_000;

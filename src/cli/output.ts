@@ -109,12 +109,13 @@ export const paint: Paint = (style, text) => {
 const ended = (text: string) => (text === '' || text.endsWith('\n') ? text : `${text}\n`);
 
 /**
- * A name from outside as it may be shown: control characters, line breaks and marks that turn the
- * direction of writing become visible escapes; invalid surrogates become U+FFFD.
+ * A name from outside as it may be shown: control characters, line breaks, characters without width
+ * and marks that turn the direction of writing become visible escapes; invalid surrogates become
+ * U+FFFD.
  */
 export function visible(text: string): string {
   const hidden =
-    /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]|\p{Surrogate}/gu;
+    /[\u0000-\u001f\u007f-\u009f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]|\p{Surrogate}/gu;
   return text.replace(hidden, (character) => {
     if (character >= '\ud800') return '\ufffd';
     return named[character] ?? `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;

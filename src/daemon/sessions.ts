@@ -253,18 +253,27 @@ export class Sessions {
     return { state: after, events: decision, told: this.#tell(before, decision) };
   }
 
-  /** Who wanted to record without permission is a fact too; it changes no state. */
+  /**
+   * Who wanted to record without permission is a fact too. Of the state it changes only what time it
+   * is known to be: what was refused as expired stays so when the clock is set back.
+   */
   #noteRefusal(
-    { id: session }: SessionState,
+    before: SessionState,
     command: SessionCommand,
     { code, problem }: Refusal,
     actor: string | undefined,
   ): void {
     if (code !== 'not-permitted' || !isForRecorder(command)) return;
     const { catalogue } = this.#context;
-    const at = this.now();
+    const [at, session] = [this.now(), before.id];
     const body = { v: 1, session, at, type: 'refused', command, actor: actor ?? null, problem };
-    catalogue.transaction(() => catalogue.journal.append([{ at, type: 'refused', session, body }]));
+    catalogue.transaction(() => {
+      catalogue.journal.append([{ at, type: 'refused', session, body }]);
+      if (at <= before.watermark) return;
+      const seen: SessionEvent = { v: 1, session, at, type: 'host-time-seen', hostAt: at };
+      const after = evolve(before, seen);
+      if (after) this.#keep(before, after, [seen]);
+    });
   }
 
   #decide(state: SessionState | undefined, command: SessionCommand, actor: string | undefined) {

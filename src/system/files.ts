@@ -41,6 +41,8 @@ export class FileSource implements ByteSource {
   readonly path: string;
   readonly identity: FileIdentity;
   readonly size: number;
+  /** Bytes that are no more than a hole in a sparse file; 0 where the system does not tell. */
+  readonly hollow: number;
   /** Ranges that the disk could not give; they read as zeros. At most a thousand are kept. */
   readonly unreadable: { readonly at: number; readonly length: number }[] = [];
   readonly #fd: number;
@@ -52,8 +54,12 @@ export class FileSource implements ByteSource {
   constructor(path: string, options: OpenOptions) {
     this.path = path;
     this.#fd = openRegularFile(path, options);
-    this.identity = identityOf(fstatSync(this.#fd));
+    const stats = fstatSync(this.#fd);
+    this.identity = identityOf(stats);
     this.size = this.identity.size;
+    // Some file systems count no blocks at all, whatever they hold.
+    const isCounted = process.platform !== 'win32' && stats.blksize > 0;
+    this.hollow = isCounted ? Math.max(0, this.size - stats.blocks * 512) : 0;
   }
 
   close(): void {

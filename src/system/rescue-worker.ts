@@ -7,13 +7,13 @@
 import { dirname } from 'node:path';
 import { parentPort } from 'node:worker_threads';
 import { Cancelled, type Progress } from '../container/bytes.ts';
-import type { Diagnosis } from '../container/diagnosis.ts';
+import { type Diagnosis, foreign } from '../container/diagnosis.ts';
 import type { FileFollower } from '../container/format.ts';
 import { diagnose, recogniseFormat } from '../container/formats.ts';
 import type { NoRepair, RepairOutcome } from '../container/repair-plan.ts';
 import { RoomtapeError } from '../errors.ts';
 import { trialDecoder } from './ffmpeg.ts';
-import { FileSource, sha256 } from './files.ts';
+import { FileSource, quoted, sha256 } from './files.ts';
 import { recoveredName, writePlan } from './plan-writer.ts';
 import { readIndependently } from './read-back.ts';
 import type {
@@ -81,12 +81,16 @@ async function performOnFile(job: FileJob, report: Report): Promise<JobAnswers[F
   const source = new FileSource(job.path, job);
   try {
     const reading = report('reading', source.size);
+    if (job.kind !== 'diagnose' && source.hollow > mostHollow) throw tooHollow(source);
     switch (job.kind) {
       case 'diagnose':
         return {
           identity: source.identity,
           head: source.read(0, headSample).slice(),
-          diagnosis: diagnose(source, { thorough: job.thorough, progress: reading }),
+          diagnosis:
+            source.hollow > mostHollow
+              ? foreign(hollowText(source))
+              : diagnose(source, { thorough: job.thorough, progress: reading }),
         };
       case 'profile':
         return recogniseFormat(source)?.profile?.(source, job.path) ?? null;
@@ -106,6 +110,17 @@ async function performOnFile(job: FileJob, report: Report): Promise<JobAnswers[F
     source.close();
   }
 }
+
+// Zeros are read at some GB a second: a sparse file of 8 TB would take an hour, and is no recording.
+const mostHollow = 256 * 2 ** 30;
+
+const hollowText = ({ size, hollow }: FileSource) =>
+  `The file says it has ${size} bytes, of which ${size - hollow} are on the disk.`;
+
+const tooHollow = (source: FileSource) =>
+  new RoomtapeError('file-unreadable', `${source.path} is no recording. ${hollowText(source)}`, {
+    next: `roomtape inspect ${quoted(source.path)}`,
+  });
 
 function repair(source: FileSource, job: RepairJob, report: Report): Repaired {
   const reading = report('reading', source.size);
