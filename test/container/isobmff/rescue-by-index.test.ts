@@ -59,6 +59,19 @@ describe('given a fragmented recording', () => {
   });
 });
 
+describe('given fragments hidden inside a media box, as hybrid recorders leave them', () => {
+  test('their indexes are used, without a reference', () => {
+    const source = memorySource(recording('h264-aac-hidden-index.mp4'));
+    const diagnosis = isobmff.diagnose(source);
+    expect(diagnosis).toMatchObject({ verdict: 'interrupted', needsReference: false });
+    const repair = plan(isobmff.planRepair(source, none));
+    expect(repair).toMatchObject({ method: 'hidden index', reference: null });
+    expect(repair.tracks[0]).toMatchObject({ samples: 120, durationMs: 4000 });
+    const out = memorySource(written(source, repair));
+    expect(isobmff.diagnose(out)).toMatchObject({ verdict: 'whole', damage: [] });
+  });
+});
+
 describe('given files GStreamer left behind when it was killed', () => {
   test('each fragment index behind its media: all of them, and the media behind the last', () => {
     const source = memorySource(recording('gstreamer-first-moov-killed.mp4'));
