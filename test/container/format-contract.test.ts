@@ -117,8 +117,9 @@ for (const [name, file, hasIndexInFront] of movies) {
     references: hasIndexInFront ? [] : [profileOf(whole)],
     // A fragment whose index is damaged is given up as a page is.
     isPaged: hasIndexInFront,
-    // The last byte of a sound may be zero, and zeros behind a cut make it complete again.
-    tolerance: file === 'aac.m4a' ? 1 : 0,
+    // A sample that ends in zeros is made complete by zeros behind a cut; and whether the first one of
+    // all is complete cannot always be told.
+    tolerance: hasIndexInFront ? 0 : 1,
   });
 }
 

@@ -12,10 +12,12 @@ import {
 } from '../codec/x264.ts';
 import type { RepairContext, TrialDecode } from '../format.ts';
 import { layoutsInBand } from './in-band-sets.ts';
+import { lanesOf } from './lanes.ts';
 import type { MediaModel, TrackModel } from './media-model.ts';
 import type { TrackLayout } from './movie.ts';
 import { aacLayout, pcmLayout, videoLayout } from './sample-entry-writer.ts';
 import { SampleScanner } from './sample-scanner.ts';
+import { ScanWindow } from './scan-window.ts';
 import { parameterSets, picturesFrom, tryPictures } from './trial.ts';
 
 // Set-up stands at the beginning; a second of the highest rates fits in this.
@@ -30,6 +32,8 @@ export interface Candidate {
   readonly origin: string;
   /** Path of the reference, where it is one. */
   readonly path?: string;
+  /** False when nothing confirms the set-up: what it describes may not play. */
+  readonly isCertain?: boolean;
 }
 
 /** What is known where there is no reference. */
@@ -56,6 +60,7 @@ export function guessModel(
   const head = source.read(from, headBytes);
   for (const layout of layoutsInBand(head)) {
     tell(context, from);
+    if (!findsPictures(source, from, layout)) continue;
     const model = withSound(source, from, layout, hints);
     if (coverage(source, from, model).share < leastShare) continue;
     return { model, origin: 'the codec set-up found in the stream itself', isCertain: true };
@@ -104,6 +109,7 @@ function tryRecipe(
     const size = [recipe.width, recipe.height] as const;
     const layout = videoLayout(1, 'avc1', size, 'avcC', config, 90_000);
     if (!layout) continue;
+    if (!pictures && !findsPictures(source, from, layout)) return null;
     if (!pictures) {
       // Where pictures begin and end does not depend on their size.
       const model = withSound(source, from, layout, hints);
@@ -135,6 +141,18 @@ const usualSound: readonly (readonly [rate: number, channels: number])[] = [
   [24_000, 1],
   [16_000, 1],
 ];
+
+/** Whether any picture is found with these parameter sets, before sound is looked for as well. */
+function findsPictures(source: ByteSource, from: number, layout: TrackLayout): boolean {
+  const [lane] = lanesOf(modelWith([plainTrack(layout)]));
+  if (!lane) return false;
+  const to = Math.min(source.size, from + pictureSearch);
+  const window = new ScanWindow(source, from, source.size, true);
+  for (let at = from; at < to; at += 1) {
+    if (window.isStart(lane.codec, at) && window.measure(lane.codec, at) > 0) return true;
+  }
+  return false;
+}
 
 /** Adds the sound tracks that a trial scan of the head finds beside the pictures. */
 function withSound(
@@ -181,7 +199,9 @@ function withPcm(source: ByteSource, from: number, video: TrackLayout): MediaMod
 const leastShare = 0.6;
 const enoughShare = 0.98;
 const coverageBytes = 2 * 1024 * 1024;
-const trialLimits = { holes: 4, holeBytes: 128 * 1024 };
+// Looking for sound in bytes that hold none is slow: a right model has no need of it.
+const trialLimits = { holes: 2, holeBytes: 4 * 1024 };
+const pictureSearch = 64 * 1024;
 
 interface Coverage {
   /** 0 to 1; holes count against it. */

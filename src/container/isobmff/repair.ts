@@ -28,6 +28,8 @@ export interface RescuedMedia {
   readonly reference: string | null;
   readonly tracks: readonly OutputTrack[];
   readonly timescale: number;
+  /** A track of the file could not be had, or not so that it plays. */
+  readonly incomplete: boolean;
   readonly method: string;
   readonly findings: readonly string[];
   /** Bytes that carried media, or may have. */
@@ -51,6 +53,7 @@ export function planFor(
     extension: container === 'mov' ? '.mov' : container === 'm4a' ? '.m4a' : '.mp4',
     method: rescued.method,
     reference: rescued.reference,
+    ...(rescued.incomplete ? { incomplete: true } : {}),
     tracks: rescued.tracks.map((track) => summaryOf(track)),
     bytesTotal: source.size,
     bytesKept,
@@ -121,6 +124,7 @@ export function rescueByIndex(
   }
   return {
     reference: null,
+    incomplete: false,
     tracks: outputs,
     timescale: index.movie.timescale,
     method: methodOf(found, read?.added ?? 0),

@@ -6,7 +6,7 @@ import type { ByteSource } from '../bytes.ts';
 import type { FileFollower, ReferenceProfile, RepairContext, TrialDecode } from '../format.ts';
 import type { NoRepair } from '../repair-plan.ts';
 import type { FileOutline } from './file-index.ts';
-import type { Hole } from './found-samples.ts';
+import type { FoundSamples, Hole } from './found-samples.ts';
 import { followOn, followWith, type ResumedScan, resume } from './growing-file.ts';
 import { type Candidate, guessModel } from './guessed-models.ts';
 import type { MediaModel } from './media-model.ts';
@@ -182,6 +182,7 @@ function finishScan(
   if (tail > 0) findings.push(`The last ${tail} bytes hold no complete sample.`);
   return {
     reference: candidate.path ?? null,
+    incomplete: candidate.isCertain === false || missesTrack(samples, model),
     tracks: timed.tracks,
     timescale: timed.timescale,
     method: 'tables rebuilt from the bitstream',
@@ -189,6 +190,15 @@ function finishScan(
     mediaBytes: source.size - from,
     lostMs: Math.round(timed.lostSeconds * 1000),
   };
+}
+
+/** A track of pictures or sound of which not a sample was found. */
+function missesTrack(samples: FoundSamples, model: MediaModel): boolean {
+  const counts = samples.perTrack(model.tracks.length);
+  return model.tracks.some(
+    ({ layout }, place) =>
+      counts[place] === 0 && (layout.entry.kind === 'video' || layout.entry.kind === 'audio'),
+  );
 }
 
 function timingFinding(method: ReturnType<typeof timeSamples>['method']): string[] {
