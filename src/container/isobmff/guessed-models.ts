@@ -24,6 +24,7 @@ import { parameterSets, picturesFrom, tryPictures } from './trial.ts';
 const headBytes = 8 * 1024 * 1024;
 // 130 ms each: more than a minute of trying is no help any more.
 const mostTrials = 150;
+const leastToGuess = 128 * 1024;
 
 /** A model that might fit, and where it comes from. */
 export interface Candidate {
@@ -67,7 +68,9 @@ export function guessModel(
   }
   const options = findX264Options(head.subarray(0, 256 * 1024));
   let fallback: Guess | null = null;
-  for (const recipe of options ? [options] : usualOptions()) {
+  // A fraction of a second is not worth the search for settings that nothing confirms.
+  const isLong = source.size - from >= leastToGuess;
+  for (const recipe of options ? [options] : isLong ? usualOptions() : []) {
     const decode = options ? context.trialDecode : undefined;
     const tried = tryRecipe(source, from, recipe, hints, { ...context, trialDecode: decode });
     if (!tried) continue;
@@ -166,7 +169,7 @@ function withSound(
   // A microphone in mono beside a stereo mix needs a second kind.
   for (let kinds = 0; kinds < 2 && most < enoughShare; kinds += 1) {
     let better: MediaModel | null = null;
-    for (const [rate, channels] of usualSound) {
+    for (const [rate, channels] of kinds === 0 ? usualSound : usualSound.slice(0, 2)) {
       const sound = aacLayout(2 + kinds, rate, channels);
       if (!sound) continue;
       const model = modelWith([...best.tracks, plainTrack(sound)]);
