@@ -71,6 +71,14 @@ describe('given a WebM that a browser wrote live', () => {
   });
 });
 
+describe('given a live WebM of ffmpeg, which fills in its seek head when it ends', () => {
+  const whole = seed('live.webm');
+
+  test('when it ends as it should, it is whole', () => {
+    expect(look(whole)).toMatchObject({ verdict: 'whole', damage: [] });
+  });
+});
+
 describe('given a Matroska file of ffmpeg', () => {
   const whole = seed('h264-aac.mkv');
 

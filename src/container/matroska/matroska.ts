@@ -111,6 +111,12 @@ function isWholeByItsSizes(source: ByteSource, head: MatroskaHead): boolean {
 }
 
 function seekPosition(window: Window, head: MatroskaHead, id: number): number | null {
+  return seeks(window, head).find((seek) => seek.target === id)?.position ?? null;
+}
+
+/** What the seek heads before the first cluster say lies where, from the start of the segment. */
+function seeks(window: Window, head: MatroskaHead): { target: number; position: number }[] {
+  const found: { target: number; position: number }[] = [];
   for (const top of childrenOf(window, head.segment.body, head.end)) {
     if (top.id !== ids.SeekHead) continue;
     for (const seek of childrenOf(window, top.body, top.body + top.size)) {
@@ -119,10 +125,10 @@ function seekPosition(window: Window, head: MatroskaHead, id: number): number | 
         if (child.id === ids.SeekID) target = uintOf(window, child);
         if (child.id === ids.SeekPosition) position = uintOf(window, child);
       }
-      if (target === id) return position;
+      if (position >= 0 && found.length < 1000) found.push({ target, position });
     }
   }
-  return null;
+  return found;
 }
 
 function wholeBySizes(head: MatroskaHead): Diagnosis {
@@ -190,6 +196,13 @@ function survey(source: ByteSource, head: MatroskaHead, progress?: Progress): Su
 function reportHeader({ head, walk, damage, written }: Survey, source: ByteSource): void {
   const { segment } = head;
   reportZeroTail(damage, written, source.size);
+  const beyond = seeks(new Window(source), head).find(
+    ({ position }) => segment.body + position >= source.size,
+  );
+  if (beyond) {
+    const at = segment.body + beyond.position;
+    damage.add('torn-tail', written, `The seek head points to byte ${at}, behind the end.`);
+  }
   if (segment.size < 0) {
     // A live recorder that stopped between two blocks: nothing was ever to be written later.
     if (!head.meansToReturn && damage.isEmpty) return;
