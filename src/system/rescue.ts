@@ -104,8 +104,8 @@ const mostReferences = 8;
 
 export class Rescue {
   readonly #workers: RescueWorkers;
-  /** Reads along with growing files; its thread remembers how far it came. */
-  readonly #following = new RescueWorkers(1, 600_000);
+  /** Reads along with growing files; its thread remembers how far it came, and so does its store. */
+  readonly #following = new RescueWorkers(1, 30_000);
   readonly #told: string;
   #ffmpeg: Promise<Ffmpeg | null> | undefined;
 

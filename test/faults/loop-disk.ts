@@ -37,7 +37,7 @@ export class LoopDisk {
   readonly #image: string;
   readonly #fileSystem: FileSystem;
 
-  constructor(fileSystem: FileSystem) {
+  constructor(fileSystem: FileSystem, size?: number) {
     this.#fileSystem = fileSystem;
     this.#folder = mkdtempSync(join(tmpdir(), 'roomtape-disk-'));
     this.#image = join(this.#folder, 'image');
@@ -45,7 +45,7 @@ export class LoopDisk {
     mkdirSync(this.path);
     writeFileSync(this.#image, '');
     // XFS refuses to be made smaller than 300 MB. The image is sparse.
-    truncateSync(this.#image, fileSystem === 'xfs' ? 320_000_000 : 96_000_000);
+    truncateSync(this.#image, size ?? (fileSystem === 'xfs' ? 320_000_000 : 96_000_000));
     sh(`mkfs.${fileSystem}`, '-q', this.#image);
     this.#mount();
   }

@@ -1,0 +1,129 @@
+/**
+ * A daemon that is killed again and again in a busy evening: ten times in the suite, as often as
+ * `ROOMTAPE_KILLS` says otherwise.
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, describe, expect, test } from 'vitest';
+import { Ground, sha256, unlessKilled, until } from './daemon-under-fault.ts';
+import { Replay, recordedMkv, recordedMp4 } from './replay.ts';
+
+const kills = Number(process.env['ROOMTAPE_KILLS'] ?? 10);
+const people = ['Ada', 'Bo', 'Cleo', 'Dan'];
+const whole = readFileSync(
+  join(import.meta.dirname, '..', '..', 'fixtures', 'isobmff', 'h264-3aac.mp4'),
+);
+const kinds = [recordedMp4(whole), recordedMkv(), recordedMp4(whole)];
+
+const ended: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const end of ended.splice(0).reverse()) await end();
+});
+
+/** What one person's last acknowledged command was. */
+type Told = 'recording' | 'paused' | 'stopped';
+
+describe('given an evening of four people, with a daemon that is killed at random moments', () => {
+  test(
+    'no acknowledged command is lost, no file is lost or done twice, every original keeps its hash',
+    async () => {
+      const ground = await Ground.open();
+      ended.push(() => ground.end());
+      await ground.session();
+      await ground.machine.json('participant', 'add', 'Bo', 'Cleo', 'Dan');
+      await ground.machine.json('grant', '--all', '--room', 'all', '--for', '8h');
+      const told = new Map<string, Told>();
+      const acknowledged = new Map<string, number>();
+      const recorders = new Map<string, Replay>();
+      const files: string[] = [];
+      const hashes = new Map<string, string>();
+      const command = async (name: string, type: 'record' | 'pause' | 'resume' | 'stop') => {
+        const answer = await unlessKilled(() =>
+          ground.client.call('session.do', {
+            as: name,
+            command: type === 'record' ? { type, room: '1' } : { type },
+          } as never),
+        );
+        return answer !== null;
+      };
+      /** One thing that one person or recorder does. */
+      const happen = async () => {
+        const name = people[Math.floor(Math.random() * people.length)] ?? 'Ada';
+        const recorder = recorders.get(name);
+        if (recorder) {
+          recorder.write(5_000);
+          if (Math.random() < 0.3) {
+            if (Math.random() < 0.5) recorder.stop();
+            else recorder.crash();
+            recorders.delete(name);
+            hashes.set(recorder.path, sha256(recorder.path));
+          }
+        } else {
+          const recorded = kinds[files.length % kinds.length] ?? recordedMkv();
+          const path = ground.path(`${name} ${files.length}${recorded.extension}`);
+          files.push(path);
+          recorders.set(name, new Replay(path, recorded));
+          if (
+            told.get(name) !== 'recording' &&
+            (await command(name, 'record').catch(() => false))
+          ) {
+            told.set(name, 'recording');
+            acknowledged.set(name, (acknowledged.get(name) ?? 0) + 1);
+          }
+        }
+        if (told.get(name) === 'recording' && Math.random() < 0.2) {
+          if (await command(name, 'stop').catch(() => false)) told.set(name, 'stopped');
+        }
+      };
+      for (let n = 0; n < kills; n += 1) {
+        const pid = await ground.machine.daemonPid();
+        const at = performance.now() + Math.random() * 500;
+        const killing = new Promise<void>((resolve) => {
+          setTimeout(() => {
+            process.kill(pid, 'SIGKILL');
+            resolve();
+          }, at - performance.now());
+        });
+        while (performance.now() < at) {
+          await happen();
+          await new Promise((resolve) => setTimeout(resolve, 10));
+        }
+        await killing;
+        await ground.machine.json('up');
+      }
+      for (const recorder of recorders.values()) {
+        recorder.crash();
+        hashes.set(recorder.path, sha256(recorder.path));
+      }
+      const takes = await until(
+        async () => {
+          const found = await ground.takes();
+          const all = files.every((path) => found.some((take) => take.path === path));
+          return all && found.every(({ stage }) => stage === 'indexed') && found;
+        },
+        120_000 + kills * 1_000,
+      );
+      expect(takes.map(({ path }) => path).sort()).toEqual([...files].sort());
+      for (const { path, sha256: known } of takes) {
+        expect(sha256(path)).toBe(hashes.get(path));
+        if (known !== null) expect(known).toBe(hashes.get(path));
+      }
+      const outputs = readdirSync(ground.watched).filter(
+        (name) => !files.includes(ground.path(name)),
+      );
+      const recovered = takes.flatMap(({ recoveredPath }) =>
+        recoveredPath ? [recoveredPath] : [],
+      );
+      expect(outputs.map((name) => ground.path(name)).sort()).toEqual(
+        [...new Set(recovered)].sort(),
+      );
+      const recordings = await ground.recordings();
+      for (const [name, count] of acknowledged) {
+        const own = recordings.filter(({ participant }) => participant?.name === name);
+        expect(own.length).toBeGreaterThanOrEqual(count);
+      }
+      expect((await ground.machine.run('catalogue', 'check')).code).toBe(0);
+    },
+    300_000 + kills * 5_000,
+  );
+});
