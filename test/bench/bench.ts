@@ -5,13 +5,23 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { cpus, loadavg, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { catalogue } from './catalogue.ts';
+import { daemonLife } from './daemon.ts';
 import { type Benchmark, type Figure, figureLine } from './figures.ts';
+import { instant } from './instant.ts';
 import { permission } from './permission.ts';
 import { recovery } from './recovery.ts';
 import { startUp } from './start-up.ts';
 import { watching } from './watching.ts';
 
-const benchmarks: readonly Benchmark[] = [startUp, recovery, watching, permission, catalogue];
+const benchmarks: readonly Benchmark[] = [
+  startUp,
+  recovery,
+  watching,
+  permission,
+  catalogue,
+  daemonLife,
+  instant,
+];
 
 const json = process.argv.includes('--json');
 const names = process.argv.slice(2).filter((word) => !word.startsWith('-'));
