@@ -24,7 +24,13 @@ import { folded, type Recording, type SessionState, spokenRoom } from '../sessio
 import { rowOf, rowsOf } from '../session/table.ts';
 import { type Following, judgeFollowing } from '../session/take.ts';
 import { timelineOf } from '../session/timeline.ts';
-import { identityKey, stillWrites, type Writers, writersOf } from '../system/open-files.ts';
+import {
+  identityKey,
+  stillWrites,
+  type Writers,
+  wouldSeeWriters,
+  writersOf,
+} from '../system/open-files.ts';
 import type { Rescue } from '../system/rescue.ts';
 import type { Sighting, WatchEvent } from '../system/watcher.ts';
 import type { DaemonContext } from './area.ts';
@@ -431,7 +437,8 @@ export class Takes {
     const writing = writers === 'unknown' ? undefined : writers.get(identityKey(followed));
     const written = writing !== undefined;
     followed.writer = writing?.at(-1)?.pid ?? 0;
-    const writer = writers === 'unknown' ? 'unknown' : written ? 'somebody' : 'nobody';
+    const hidden = writers === 'unknown' || (!written && !wouldSeeWriters(take.path));
+    const writer = hidden ? 'unknown' : written ? 'somebody' : 'nobody';
     if (written) followed.following = { ...followed.following, hadWriter: true };
     const { quietForMs } = profileOf(take.recorder as RecorderId);
     const elapsed = this.#context.clock.elapsed();

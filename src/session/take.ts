@@ -18,8 +18,8 @@ export type WriterSeen = 'somebody' | 'nobody' | 'unknown';
 
 /** A writer that closes and opens again (a remux, a split) gets this long, in ms. */
 const closedForMs = 700;
-/** Where a writer could be seen and never was: time enough for the next block of a hidden one, in ms. */
-const unwrittenForMs = 5_000;
+/** A writer could have been seen and never was: it ended before anybody looked, in ms. */
+const unwrittenForMs = 1_800;
 
 /**
  * Whether a file has come to rest: `settled` once its writer is gone, or, where writers cannot be

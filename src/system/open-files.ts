@@ -54,6 +54,16 @@ export function stillWrites(pid: number, file: FileIdentity): boolean {
   );
 }
 
+/**
+ * Whether a process that writes to this file would be seen: its owner is asked for, because the
+ * processes of other people cannot be looked into.
+ */
+export function wouldSeeWriters(path: string): boolean {
+  const self = process.getuid?.();
+  if (self === undefined) return false;
+  return self === 0 || statSync(path, { throwIfNoEntry: false })?.uid === self;
+}
+
 function writersInProc(wanted: ReadonlySet<string>): Writers {
   const writers = new Map<string, Writer[]>();
   const inodes = new Set([...wanted].map((key) => key.slice(key.indexOf(':') + 1)));
