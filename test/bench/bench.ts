@@ -6,6 +6,7 @@ import { cpus, loadavg, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { catalogue } from './catalogue.ts';
 import { daemonLife } from './daemon.ts';
+import { detection } from './detection.ts';
 import { type Benchmark, type Figure, figureLine } from './figures.ts';
 import { instant } from './instant.ts';
 import { permission } from './permission.ts';
@@ -21,6 +22,7 @@ const benchmarks: readonly Benchmark[] = [
   catalogue,
   daemonLife,
   instant,
+  detection,
 ];
 
 const json = process.argv.includes('--json');
