@@ -67,14 +67,17 @@ export function withIniValue(text: string, section: string, key: string, value: 
     const gap = text === '' || text.endsWith('\n') ? '' : newline;
     return `${text}${gap}${newline}[${section}]${newline}${key}=${value}${newline}`;
   }
-  let end = lines.findIndex((line, at) => at > head && /^\s*\[.*\]\s*$/.test(line));
-  if (end < 0) end = lines.length;
-  const isKey = (line: string, at: number) =>
-    at > head && at < end && line.slice(0, Math.max(0, line.indexOf('='))).trim() === key;
-  // The last one counts for OBS, so all of them are set.
-  if (lines.some(isKey)) {
-    return lines.map((line, at) => (isKey(line, at) ? `${key}=${value}` : line)).join(newline);
-  }
+  // Sections may repeat and the last value counts for OBS, so all of them are set.
+  let current = '';
+  let found = false;
+  const set = lines.map((line) => {
+    current = /^\s*\[(.*)\]\s*$/.exec(line)?.[1] ?? current;
+    const name = line.slice(0, Math.max(0, line.indexOf('='))).trim();
+    if (current !== section || name !== key) return line;
+    found = true;
+    return `${key}=${value}`;
+  });
+  if (found) return set.join(newline);
   return [...lines.slice(0, head + 1), `${key}=${value}`, ...lines.slice(head + 1)].join(newline);
 }
 
