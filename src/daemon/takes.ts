@@ -6,58 +6,45 @@
  * anywhere goes on where it stood. The only way back: a settled take that grows again. Rules are in
  * session/take.ts, bytes in container/ behind the rescue service; here they meet.
  */
-import { lstatSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import PQueue from 'p-queue';
 import type { StatusTake } from '../api/status.ts';
-import type { TakeRecord, TakeStage } from '../catalogue/take-table.ts';
+import type { TakeRecord } from '../catalogue/take-table.ts';
 import type { Diagnosis } from '../container/diagnosis.ts';
 import type { RecorderId } from '../recorders/profile.ts';
 import { judgeName, profileOf, recogniseRecorder } from '../recorders/profiles.ts';
-import { trueStart } from '../recorders/start-time.ts';
 import { meetingTitle } from '../recorders/zoom-folder.ts';
 import { attributeTake, roomSpans } from '../session/attribution.ts';
 import type { SessionCommand } from '../session/command.ts';
 import { instant, type ParticipantId, type RecordingId, type TakeId } from '../session/ids.ts';
 import { isRefusal } from '../session/refusal.ts';
-import { folded, type Recording, type SessionState, spokenRoom } from '../session/state.ts';
+import { folded } from '../session/state.ts';
 import { rowOf, rowsOf } from '../session/table.ts';
-import { type Following, judgeFollowing } from '../session/take.ts';
 import { timelineOf } from '../session/timeline.ts';
-import {
-  identityKey,
-  stillWrites,
-  type Writers,
-  wouldSeeWriters,
-  writersOf,
-} from '../system/open-files.ts';
+import { identityKey } from '../system/open-files.ts';
 import type { Rescue } from '../system/rescue.ts';
 import type { Sighting, WatchEvent } from '../system/watcher.ts';
 import type { DaemonContext } from './area.ts';
 import { Batches } from './batches.ts';
+import { type Followed, FollowedFiles, growsStill } from './followed-files.ts';
 import { RescueOfTake } from './rescue-of-take.ts';
 import { ScansBeside } from './scans-beside.ts';
 import type { Sessions } from './sessions.ts';
+import {
+  isSameBirth,
+  lookAt,
+  reached,
+  reasonsOf,
+  referenceOf,
+  startOf,
+  uncertaintyOf,
+  whoOf,
+} from './take-facts.ts';
 
 /** A growing file is asked about this often, in ms. */
 const followEveryMs = 400;
-/** A file that grew within this time lives: nobody need be asked who writes it, in ms. */
-const surelyAliveMs = 600;
 /** So long a person has to declare what a recorder began, before it counts as undeclared, in ms. */
 const declareWithinMs = 5_000;
-
-/** What is known of a take only while the daemon runs. */
-interface Followed {
-  following: Following;
-  size: number;
-  grewAt: number | null;
-  /** When this daemon began to follow it, by the clock that never goes back. */
-  readonly since: number;
-  readonly device: string;
-  readonly inode: string;
-  /** The process that was seen to write it last; 0 before. */
-  writer: number;
-}
 
 /** Told when a take begins to grow, when its journey has ended, and when its file is gone. */
 export type TakeListener = (take: TakeRecord, moment: TakeMoment) => void;
@@ -68,7 +55,7 @@ export class Takes {
   readonly #sessions: Sessions;
   readonly #rescue: RescueOfTake;
   readonly #scans: ScansBeside;
-  readonly #followed = new Map<string, Followed>();
+  readonly #followed: FollowedFiles;
   readonly #listeners = new Set<TakeListener>();
   readonly #batches: Batches;
   readonly #queue = new PQueue({ concurrency: 1 });
@@ -86,6 +73,7 @@ export class Takes {
     this.#context = context;
     this.#sessions = sessions;
     this.#batches = new Batches(context.catalogue);
+    this.#followed = new FollowedFiles(context.clock);
     this.#scans = new ScansBeside(context, rescue);
     this.#rescue = new RescueOfTake(context, rescue, (id) => this.#scans.storeOf(id));
     sessions.onEvent((event) => {
@@ -148,7 +136,7 @@ export class Takes {
       recording: declared && declared.control !== 'observed' ? declared.id : null,
       path: take.path,
       grewAt: followed?.grewAt ?? null,
-      growing: followed !== undefined && this.#growsStill(followed),
+      growing: followed !== undefined && growsStill(followed),
       recorder: take.recorder,
       stage: take.stage,
       verdict: take.verdict,
@@ -371,36 +359,17 @@ export class Takes {
   // ---- followed ----------------------------------------------------------------------------------
 
   #startFollowing(id: string, sighting: Sighting): void {
-    const elapsed = this.#context.clock.elapsed();
-    // Of a file that was last written long ago nobody waits for more.
-    const quiet = Math.max(0, sighting.at - sighting.modified);
-    this.#followed.set(id, {
-      following: { grewAt: elapsed - quiet, hadWriter: false },
-      size: sighting.size,
-      grewAt: null,
-      since: elapsed,
-      device: sighting.device,
-      inode: sighting.inode,
-      writer: 0,
-    });
+    this.#followed.begin(id, sighting);
     // At rest nothing ticks.
     this.#timer ??= setInterval(() => void this.#follow(), followEveryMs).unref();
     this.#notify(this.#take(id), 'growing');
   }
 
   #grew(id: string, followed: Followed, sighting: Sighting): void {
-    const grows = sighting.size !== followed.size;
-    followed.size = sighting.size;
-    followed.following = { ...followed.following, grewAt: this.#context.clock.elapsed() };
-    if (!grows) return;
-    const first = followed.grewAt === null;
-    followed.grewAt = sighting.at;
+    const change = this.#followed.sawAgain(followed, sighting);
+    if (change === 'changed') return;
     this.#scans.grew(id, sighting.path, sighting.size);
-    if (first) this.#tell('growing', this.#take(id), `${sighting.path} grows.`);
-  }
-
-  #growsStill(followed: Followed): boolean {
-    return followed.grewAt !== null || followed.following.hadWriter;
+    if (change === 'grew first') this.#tell('growing', this.#take(id), `${sighting.path} grows.`);
   }
 
   async #follow(): Promise<void> {
@@ -412,17 +381,10 @@ export class Takes {
     }
     this.#looking = true;
     try {
-      const elapsed = this.#context.clock.elapsed();
-      const silent = [...this.#followed].filter(
-        ([, { following }]) => elapsed - following.grewAt > surelyAliveMs || !following.hadWriter,
-      );
-      // Whoever wrote a file a moment ago most likely still does: only then is everybody asked.
-      const asked = silent.filter(
-        ([, followed]) => followed.writer === 0 || !stillWrites(followed.writer, followed),
-      );
-      const writers = await writersOf(asked.map(([, followed]) => followed));
-      for (const [id, followed] of asked) {
-        this.#batches.add(() => this.#judge(id, followed, writers));
+      const quietForMs = (id: string) =>
+        profileOf(this.#take(id).recorder as RecorderId).quietForMs;
+      for (const id of await this.#followed.settled(quietForMs)) {
+        this.#batches.add(() => this.#settle(id));
       }
       await this.#batches.idle();
       this.#observeUndeclared();
@@ -431,33 +393,20 @@ export class Takes {
     }
   }
 
-  #judge(id: string, followed: Followed, writers: Writers | 'unknown'): void {
-    if (this.#followed.get(id) !== followed) return;
-    const take = this.#take(id);
-    const writing = writers === 'unknown' ? undefined : writers.get(identityKey(followed));
-    const written = writing !== undefined;
-    followed.writer = writing?.at(-1)?.pid ?? 0;
-    const hidden = writers === 'unknown' || (!written && !wouldSeeWriters(take.path));
-    const writer = hidden ? 'unknown' : written ? 'somebody' : 'nobody';
-    if (written) followed.following = { ...followed.following, hadWriter: true };
-    const { quietForMs } = profileOf(take.recorder as RecorderId);
-    const elapsed = this.#context.clock.elapsed();
-    if (judgeFollowing(followed.following, writer, quietForMs, elapsed) === 'settled') {
-      this.#settle(take, followed);
-    }
-  }
-
   #observeUndeclared(): void {
     const elapsed = this.#context.clock.elapsed();
     for (const [id, followed] of this.#followed) {
-      if (this.#growsStill(followed) && elapsed - followed.since > declareWithinMs) {
+      if (growsStill(followed) && elapsed - followed.since > declareWithinMs) {
         this.#observe(this.#take(id));
       }
     }
   }
 
-  #settle(take: TakeRecord, followed: Followed): void {
-    const grew = this.#growsStill(followed);
+  #settle(id: string): void {
+    const followed = this.#followed.get(id);
+    if (!followed) return;
+    const take = this.#take(id);
+    const grew = growsStill(followed);
     this.#followed.delete(take.id);
     const claimed = grew ? this.#observe(take) : take;
     const endedAt = this.#context.clock.now();
@@ -622,75 +571,4 @@ export class Takes {
     const body = { take: id, recording, path, stage, verdict, recoveredPath, reference };
     this.#context.publish({ type: `take:${type}`, text, body });
   }
-}
-
-const stages: readonly TakeStage[] = [
-  'sighted',
-  'recognised',
-  'attributed',
-  'followed',
-  'diagnosed',
-  'repaired',
-  'verified',
-  'indexed',
-];
-
-function reached(take: TakeRecord, stage: TakeStage): boolean {
-  return stages.indexOf(take.stage) >= stages.indexOf(stage);
-}
-
-/** Inodes are used again, often at once; a birth time, where there is one, tells two files apart. */
-function isSameBirth({ detail }: TakeRecord, { born }: Sighting): boolean {
-  const known = detail['born'];
-  return typeof known !== 'number' || known === 0 || born === 0 || known === born;
-}
-
-/** What a sighting of the watcher would say of a file; undefined when it is not there. */
-function lookAt(path: string, at: number): Sighting | undefined {
-  const found = lstatSync(path, { bigint: true, throwIfNoEntry: false });
-  if (!found?.isFile()) return undefined;
-  return {
-    path,
-    device: String(found.dev),
-    inode: String(found.ino),
-    size: Number(found.size),
-    modified: Number(found.mtimeMs),
-    born: Number(found.birthtimeMs),
-    at,
-  };
-}
-
-/** When a file began, and how that is known. */
-function startOf({ path, born, modified, at }: Sighting, recorder: RecorderId) {
-  const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
-  const birth = born > 0 ? { birth: born } : {};
-  const claim = trueStart(profileOf(recorder), { path, timeZone, modified, ...birth });
-  // A name that lies in the future was given in another zone, or by a person.
-  if (claim && claim.at <= at + 60_000) return claim;
-  // A file system without birth times gives 0, or a time after the last change.
-  const seen = Math.min(born > 0 ? born : at, modified, at);
-  return { at: seen, source: 'sighting', uncertainMs: 60_000, reason: 'it was seen then' };
-}
-
-function uncertaintyOf(take: TakeRecord): number {
-  const start = take.detail['start'];
-  if (typeof start !== 'object' || start === null || !('uncertainMs' in start)) return 0;
-  return typeof start.uncertainMs === 'number' ? start.uncertainMs : 0;
-}
-
-function whoOf(state: SessionState, recording: Recording): string {
-  const person = rowOf(state.participants, recording.participant);
-  return `${person?.name ?? 'somebody'} in ${spokenRoom(state, recording.room)}`;
-}
-
-function reasonsOf(take: TakeRecord): readonly unknown[] {
-  const reasons = take.detail['reasons'];
-  return Array.isArray(reasons) ? reasons : [];
-}
-
-/** The file from whose set-up the take was repaired; null when none was needed. */
-function referenceOf(take: TakeRecord): string | null {
-  const report = take.detail['report'];
-  if (typeof report !== 'object' || report === null || !('reference' in report)) return null;
-  return typeof report.reference === 'string' ? report.reference : null;
 }

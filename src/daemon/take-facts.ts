@@ -1,0 +1,82 @@
+/**
+ * What a take's record and a sighting say, beyond their fields.
+ */
+import { lstatSync } from 'node:fs';
+import type { TakeRecord, TakeStage } from '../catalogue/take-table.ts';
+import type { RecorderId } from '../recorders/profile.ts';
+import { profileOf } from '../recorders/profiles.ts';
+import { trueStart } from '../recorders/start-time.ts';
+import { type Recording, type SessionState, spokenRoom } from '../session/state.ts';
+import { rowOf } from '../session/table.ts';
+import type { Sighting } from '../system/watcher.ts';
+
+const stages: readonly TakeStage[] = [
+  'sighted',
+  'recognised',
+  'attributed',
+  'followed',
+  'diagnosed',
+  'repaired',
+  'verified',
+  'indexed',
+];
+
+export function reached(take: TakeRecord, stage: TakeStage): boolean {
+  return stages.indexOf(take.stage) >= stages.indexOf(stage);
+}
+
+/** Inodes are used again, often at once; a birth time, where there is one, tells two files apart. */
+export function isSameBirth({ detail }: TakeRecord, { born }: Sighting): boolean {
+  const known = detail['born'];
+  return typeof known !== 'number' || known === 0 || born === 0 || known === born;
+}
+
+/** What a sighting of the watcher would say of a file; undefined when it is not there. */
+export function lookAt(path: string, at: number): Sighting | undefined {
+  const found = lstatSync(path, { bigint: true, throwIfNoEntry: false });
+  if (!found?.isFile()) return undefined;
+  return {
+    path,
+    device: String(found.dev),
+    inode: String(found.ino),
+    size: Number(found.size),
+    modified: Number(found.mtimeMs),
+    born: Number(found.birthtimeMs),
+    at,
+  };
+}
+
+/** When a file began, and how that is known. */
+export function startOf({ path, born, modified, at }: Sighting, recorder: RecorderId) {
+  const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
+  const birth = born > 0 ? { birth: born } : {};
+  const claim = trueStart(profileOf(recorder), { path, timeZone, modified, ...birth });
+  // A name that lies in the future was given in another zone, or by a person.
+  if (claim && claim.at <= at + 60_000) return claim;
+  // A file system without birth times gives 0, or a time after the last change.
+  const seen = Math.min(born > 0 ? born : at, modified, at);
+  return { at: seen, source: 'sighting', uncertainMs: 60_000, reason: 'it was seen then' };
+}
+
+export function uncertaintyOf(take: TakeRecord): number {
+  const start = take.detail['start'];
+  if (typeof start !== 'object' || start === null || !('uncertainMs' in start)) return 0;
+  return typeof start.uncertainMs === 'number' ? start.uncertainMs : 0;
+}
+
+export function whoOf(state: SessionState, recording: Recording): string {
+  const person = rowOf(state.participants, recording.participant);
+  return `${person?.name ?? 'somebody'} in ${spokenRoom(state, recording.room)}`;
+}
+
+export function reasonsOf(take: TakeRecord): readonly unknown[] {
+  const reasons = take.detail['reasons'];
+  return Array.isArray(reasons) ? reasons : [];
+}
+
+/** The file from whose set-up the take was repaired; null when none was needed. */
+export function referenceOf(take: TakeRecord): string | null {
+  const report = take.detail['report'];
+  if (typeof report !== 'object' || report === null || !('reference' in report)) return null;
+  return typeof report.reference === 'string' ? report.reference : null;
+}
