@@ -362,6 +362,8 @@ export class Takes {
     this.#followed.begin(id, sighting);
     // At rest nothing ticks.
     this.#timer ??= setInterval(() => void this.#follow(), followEveryMs).unref();
+    // A recorder that dies in its first moments was seen alive if we ask at once.
+    setImmediate(() => void this.#follow());
     this.#notify(this.#take(id), 'growing');
   }
 
