@@ -503,7 +503,8 @@ export class Takes {
 
   /** What a file shows at its end is news for its recording. */
   #concludeRecording(take: TakeRecord, { verdict }: Diagnosis): void {
-    const died = verdict === 'interrupted' || verdict === 'beyond-repair';
+    // An empty file is what a recorder leaves that died before it wrote anything.
+    const died = verdict !== 'whole' && verdict !== 'foreign';
     const found = this.#sessions.recording(take.recording);
     if (!found) {
       this.#putUnclaimed(take, died ? 'interrupted' : 'stopped');

@@ -119,7 +119,8 @@ describe('given a recorder that is killed', () => {
     const [ada, bo] = [recorder(whole), recorder(broken, 660)];
     await log.take('growing', whole);
     await log.take('growing', broken);
-    // Bo's recorder dies first: what it left has to wait for a reference.
+    // Bo's recorder dies first: what it left may have to wait for a reference.
+    await bo.wrote(1_000_000);
     await bo.kill();
     const killedAt = Date.now();
     const settled = await log.take('settled', broken);

@@ -4,6 +4,8 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { statSync } from 'node:fs';
+import { watch } from 'node:fs/promises';
 import { ffmpeg } from '../system/media.ts';
 
 export class Recorder {
@@ -23,6 +25,13 @@ export class Recorder {
     ];
     this.#process = spawn(ffmpeg.path, argv, { stdio: 'ignore' });
     this.#ended = once(this.#process, 'close');
+  }
+
+  /** Resolves when so much of the file is on disk: what a recorder still holds is lost with it. */
+  async wrote(bytes: number): Promise<void> {
+    const changes = watch(this.path);
+    if (statSync(this.path).size >= bytes) return;
+    for await (const _ of changes) if (statSync(this.path).size >= bytes) return;
   }
 
   /** Stops as its own Stop button would: the file is finished. */
