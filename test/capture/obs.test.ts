@@ -159,7 +159,7 @@ describe.runIf(hasObs)('given a real OBS Studio', () => {
     // A microphone on a machine without a sound server: it is there, and gives nothing.
     const inputKind = 'pulse_input_capture';
     await person.call('CreateInput', { sceneName: 'Scene', inputName: 'Microphone', inputKind });
-    while (((await obs.pulse()).silentMs ?? 0) < 200);
+    while (((await obs.pulse()).silentMs ?? 0) < 200) await pause(20);
     await person.call('RemoveInput', { inputName: 'Microphone' });
     await person.disconnect();
     await obs.stop();
