@@ -236,7 +236,7 @@ async function recoverTake(
         Math.round(Math.max(0, ...report.tracks.map((track) => track.durationMs ?? 0))) ||
         take.durationMs,
       bytes: recovery.identity.size,
-      detail: { ...before, report, problem: null, next: null },
+      detail: { ...before, report, waits: false, problem: null, next: null },
     });
     const text = report.output
       ? `${take.path} was repaired: ${report.output}.`

@@ -5,6 +5,7 @@
  * daemon that is killed in between begins with the step that was not stored.
  */
 
+import { statSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import type { TakeRecord } from '../catalogue/take-table.ts';
 import type { ContainerId, Diagnosis } from '../container/diagnosis.ts';
@@ -15,11 +16,13 @@ import { trueStart } from '../recorders/start-time.ts';
 import { judgeMeeting } from '../recorders/zoom-folder.ts';
 import type { FileIdentity } from '../system/files.ts';
 import { readMeetingFolder } from '../system/meeting-folder.ts';
+import { recoveredName } from '../system/plan-writer.ts';
 import { recoveryFields } from '../system/recovery-report.ts';
-import { isSound, type Rescue } from '../system/rescue.ts';
+import { isSound, type RecoverOptions, type Rescue } from '../system/rescue.ts';
 import { isConverterAlive } from '../system/zoom-converter.ts';
 import type { DaemonContext } from './area.ts';
 import { family, profilesNear } from './references.ts';
+import { referenceOf } from './take-facts.ts';
 
 export interface Step {
   readonly stage: 'diagnosed' | 'repaired' | 'verified' | 'indexed';
@@ -144,13 +147,14 @@ export class RescueOfTake {
     yield* this.#index(take, `${take.path} is indexed.`, isNew ? this.#waiting(take) : []);
   }
 
-  /** Interrupted takes of the same kind that nothing could be had of without a reference. */
+  /** Interrupted takes of the same kind that were not repaired well without this reference. */
   #waiting(take: TakeRecord): string[] {
     const { recordings } = this.#context.catalogue;
     const page = recordings.list({ verdict: 'interrupted' }, { limit: 50 });
     return page.recordings
       .flatMap(({ takes }) => takes)
-      .filter((one) => one.recoveredPath === null && one.identity !== '' && one.stage === 'indexed')
+      .filter((one) => one.identity !== '' && one.stage === 'indexed')
+      .filter((one) => one.recoveredPath === null || one.detail['waits'] === true)
       .filter((one) => family(one.container).includes(take.container as ContainerId))
       .map(({ id }) => id);
   }
@@ -164,7 +168,7 @@ export class RescueOfTake {
       return;
     }
     const { signal } = this.#ending;
-    const recovery = await this.#rescue.recover(take.path, {
+    const wishes: RecoverOptions = {
       signal,
       references: profilesNear(this.#context, take),
       searchFolder: false, // the catalogue knows the whole files of this folder
@@ -172,13 +176,21 @@ export class RescueOfTake {
       existing: 'adopt',
       reserve: config['free-disk-mb'] * 1_000_000,
       verify: false,
-    });
+    };
+    const replaces = isOwnUntouched(take);
+    if (replaces && !(await this.#isBetter(take, wishes))) {
+      yield* this.#index(take, `${take.path}: nothing found since repairs it better.`);
+      return;
+    }
+    const existing = replaces ? 'overwrite' : 'adopt';
+    const recovery = await this.#rescue.recover(take.path, { ...wishes, existing });
     const report = recoveryFields(recovery);
+    const incomplete = recovery.outcome.kind === 'plan' && recovery.outcome.incomplete === true;
     const recovered = {
       ...take,
       recoveredPath: report.output,
       durationMs: longest(report.tracks) ?? take.durationMs,
-      detail: { ...take.detail, report },
+      detail: { ...take.detail, report, output: markOf(report.output), waits: incomplete },
     };
     if (report.output === null || recovery.outcome.kind === 'none') {
       yield* this.#index(recovered, `${take.path}: ${report.note ?? 'nothing could be had'}`);
@@ -189,12 +201,32 @@ export class RescueOfTake {
     // Only now the slow part: whoever waits for the file can play it already.
     const expected = recovery.outcome.tracks;
     const { verification } = await this.#rescue.verify(report.output, { signal, expected });
-    const detail = { ...recovered.detail, report: { ...report, verification } };
+    const waits = incomplete || !isSound(verification);
+    const detail = { ...recovered.detail, report: { ...report, verification }, waits };
     const sound = isSound(verification)
       ? `${report.output} was decoded to its end without an error.`
       : `${report.output} was decoded with ${verification.errors} errors.`;
     yield { stage: 'verified', change: { stage: 'verified', detail }, says: sound };
     yield* this.#index({ ...recovered, detail }, `${take.path} is indexed.`);
+  }
+
+  /**
+   * Whether a take would be repaired better than it was: with a reference it did not have, of which
+   * its pictures decode, and without losing a byte that was had before.
+   */
+  async #isBetter(take: TakeRecord, wishes: RecoverOptions): Promise<boolean> {
+    const { outcome } = await this.#rescue.recover(take.path, { ...wishes, dryRun: true });
+    if (outcome.kind === 'none') return false;
+    const former = take.detail['report'];
+    const kept = isRecord(former) ? Number(former['bytesKept'] ?? 0) : 0;
+    const reference = outcome.reference ?? null;
+    const target = recoveredName(take.path, dirname(take.path), outcome.extension);
+    return (
+      target === take.recoveredPath &&
+      reference !== null &&
+      reference !== referenceOf(take) &&
+      outcome.bytesKept >= kept
+    );
   }
 
   async *#index(
@@ -206,6 +238,22 @@ export class RescueOfTake {
     yield { stage: 'indexed', change: { ...take, sha256, stage: 'indexed' }, says, retry };
   }
 }
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null;
+
+/** By what a file that Roomtape wrote is known to be as it was written; null when it is not there. */
+function markOf(path: string | null): string | null {
+  const found = path === null ? undefined : statSync(path, { throwIfNoEntry: false });
+  return found ? `${found.dev}:${found.ino}:${found.size}:${found.mtimeMs}` : null;
+}
+
+/** A repaired file that may be replaced: Roomtape made it, not well, and nobody has changed it since. */
+const isOwnUntouched = ({ recoveredPath, detail }: TakeRecord): boolean =>
+  recoveredPath !== null &&
+  detail['waits'] === true &&
+  typeof detail['output'] === 'string' &&
+  detail['output'] === markOf(recoveredPath);
 
 const isZoomRaw = (path: string) => /^double_click_to_convert_\d{2,}\.zoom$/.test(basename(path));
 
