@@ -25,7 +25,7 @@ export type {
 } from './recording-listing.ts';
 
 /** From best to worst: the verdict of a recording is the worst of its takes'. */
-const verdictsFromBest = [
+export const verdictsFromBest: readonly string[] = [
   '',
   // Zoom's raw file whose conversion is there: the converted one says how it is.
   'ready',

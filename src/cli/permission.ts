@@ -94,7 +94,7 @@ function defineRequests(program: Command, frame: Frame): void {
         .command('approve')
         .description('Grants a request, or approves a recording made without permission.'),
     )
-      .argument('[request]', 'its id, or the participant’s line')
+      .argument('[request]', 'its id, the participant’s name, or their line')
       .option('--recording <id>', 'approve this recording'),
   ).action((which: string | undefined, options: Meant & TimeOptions & { recording?: string }) => {
     const { recording } = options;
@@ -108,7 +108,7 @@ function defineRequests(program: Command, frame: Frame): void {
     return answer(frame, options, which ?? '', 'granted');
   });
   spokenBy(program.command('deny').description('Denies a request.'))
-    .argument('<request>', 'its id, or the participant’s line')
+    .argument('<request>', 'its id, the participant’s name, or their line')
     .action((which: string, options: Meant) => answer(frame, options, which, 'denied'));
 }
 

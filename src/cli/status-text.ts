@@ -23,10 +23,11 @@ export function statusText(status: DaemonStatus, paint: Paint): string {
       `up for ${duration(Date.now() - status.startedAt)}, data in ${visible(status.home)}`,
   ];
   for (const session of status.sessions) {
-    const requests = session.openRequests > 0 ? `, ${session.openRequests} requests wait` : '';
+    const { openRequests: open } = session;
+    const requests = open > 0 ? `, ${number(open, 'open request')}` : '';
     lines.push(
-      `${paint('bold', 'session')}     ${visible(session.topic)}: ${session.rooms} rooms, ` +
-        `${session.participants} people, ${session.recordedRooms} rooms recorded${requests}`,
+      `${paint('bold', 'session')}     ${visible(session.topic)}: ${number(session.rooms, 'room')}, ` +
+        `${number(session.participants, 'participant')}, ${session.recordedRooms} recorded now${requests}`,
     );
   }
   for (const recording of status.recordings) {
@@ -59,3 +60,5 @@ export function statusText(status: DaemonStatus, paint: Paint): string {
   }
   return lines.join('\n');
 }
+
+const number = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;

@@ -9,13 +9,17 @@ import type {
   TakeRescue,
   TakeView,
 } from '../api/recording-routes.ts';
-import type { ListedRecording, RecordingRecord } from '../catalogue/recording-table.ts';
+import {
+  type ListedRecording,
+  type RecordingRecord,
+  verdictsFromBest,
+} from '../catalogue/recording-table.ts';
 import type { TakeRecord } from '../catalogue/take-table.ts';
 import { exitCodes, RoomtapeError } from '../errors.ts';
 import { findParticipant, findRoom } from '../session/find.ts';
 import { type IdKind, shortId } from '../session/ids.ts';
 import { isRefusal, type Refusal } from '../session/refusal.ts';
-import type { SessionState } from '../session/state.ts';
+import { recordingStates, type SessionState } from '../session/state.ts';
 import { rowOf } from '../session/table.ts';
 import { recoveryCode, recoveryFields, verifiedFields } from '../system/recovery-report.ts';
 import { isSound, type Rescue, type RescueProgress } from '../system/rescue.ts';
@@ -46,9 +50,9 @@ export function openRecordings(
   return {
     handlers: {
       'recording.list': ({ limit, from, ...filter }) =>
-        listed(recordings.list(wholeSession(sessions, filter), { limit, from })),
+        listed(recordings.list(understood(sessions, filter), { limit, from })),
       'recording.search': ({ text, limit, from, ...filter }) =>
-        listed(recordings.search(text, wholeSession(sessions, filter), { limit, from })),
+        listed(recordings.search(text, understood(sessions, filter), { limit, from })),
       'recording.show': async ({ id }): Promise<RecordingDetail> => {
         const found = withSpanning(context, sessions, findRecording(context, id), new Map());
         return {
@@ -66,16 +70,32 @@ export function openRecordings(
   };
 }
 
-/** A topic or the beginning of an id may be typed in any case; the catalogue wants it as it is. */
-function wholeSession<Filter extends { readonly session?: string }>(
-  sessions: Sessions,
-  filter: Filter,
-): Filter {
+/**
+ * A filter in the catalogue's words: a topic becomes the session's id. Throws `usage` for a state or a
+ * verdict that there is none of: nothing found would be a false answer.
+ */
+function understood<
+  Filter extends {
+    readonly session?: string;
+    readonly state?: string;
+    readonly verdict?: string;
+  },
+>(sessions: Sessions, filter: Filter): Filter {
+  oneOf('state', recordingStates, filter.state);
+  oneOf('verdict', verdictsFromBest, filter.verdict);
   if (filter.session === undefined) return filter;
   const known = sessions
     .all()
     .find(({ id, topic }) => id === filter.session || topic === filter.session);
   return known ? { ...filter, session: known.id } : filter;
+}
+
+function oneOf(what: string, words: readonly string[], said: string | undefined): void {
+  if (said === undefined || words.includes(said)) return;
+  const known = words.filter((word) => word !== '').join(', ');
+  throw new RoomtapeError('usage', `There is no ${what} “${said}”; there are ${known}.`, {
+    next: `roomtape list --${what} interrupted`,
+  });
 }
 
 const viewOf = ({ takes, ...recording }: ListedRecording): RecordingView => ({

@@ -14,7 +14,7 @@ import {
   type Room,
   type SessionState,
 } from './state.ts';
-import { keysOf, rowOf, type Table } from './table.ts';
+import { keysOf, rowOf, rowsOf, type Table } from './table.ts';
 
 export function findParticipant(state: SessionState, text: string): Participant | Refusal {
   const byName = rowOf(state.names, folded(text)) ?? rowOf(state.names, text.trim());
@@ -58,8 +58,21 @@ export function findGrant(state: SessionState, text: string): Grant | Refusal {
 export function findRequest(state: SessionState, text: string): PermissionRequest | Refusal {
   return (
     byId(state.requests, text) ??
+    openRequestOf(state, text) ??
     refuse('unknown-id', `There is no request “${text}”.`, 'roomtape requests')
   );
+}
+
+/** The open request of the participant with this name; of several nobody is meant more than the others. */
+function openRequestOf(state: SessionState, name: string): PermissionRequest | Refusal | undefined {
+  const person = rowOf(state.names, folded(name));
+  const open = [...rowsOf(state.requests)].filter(
+    (request) => request.participant === person && request.answer === undefined,
+  );
+  if (open.length < 2) return open[0];
+  const ids = open.slice(0, 3).map(({ id }) => shortId(id));
+  const problem = `${name} has ${open.length} open requests: ${ids.join(', ')}.`;
+  return refuse('ambiguous-id', problem, 'roomtape requests');
 }
 
 export function findRecording(state: SessionState, text: string): Recording | Refusal {

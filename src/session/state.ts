@@ -122,7 +122,8 @@ export interface PermissionRequest {
   readonly line?: string;
 }
 
-export type RecordingState = 'recording' | 'paused' | 'stopped' | 'interrupted';
+export const recordingStates = ['recording', 'paused', 'stopped', 'interrupted'] as const;
+export type RecordingState = (typeof recordingStates)[number];
 
 /**
  * Whose hand is on the recorder: Roomtape's, which stops what may not go on; a person's, who said

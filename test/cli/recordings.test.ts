@@ -101,6 +101,7 @@ describe('given a whole and an interrupted recording in a watched folder', () =>
     expect(await paths('--session', 'nobody knows it')).toEqual([]);
     expect((await machine.run('list', '--since', 'yesterdayish')).code).toBe(2);
     expect((await machine.run('list', '--limit', '0')).code).toBe(2);
+    expect((await machine.run('list', '--verdict', 'broken')).code).toBe(2);
   });
 
   test('a list longer than its limit goes on where it ended', async () => {

@@ -319,6 +319,15 @@ describe('given a session', () => {
     expect(permittedRooms(night.session, night.session.host, night.now)).toHaveLength(4);
   });
 
+  test('an open request is found by who asks, unless they ask for several', () => {
+    const night = new Evening();
+    night.do({ type: 'request', room: '1' }, 'Ada');
+    expect(findRequest(night.session, 'ada')).toMatchObject({ room: '1.1' });
+    night.do({ type: 'request', room: '2' }, 'Ada');
+    expect(findRequest(night.session, 'ada')).toMatchObject({ code: 'ambiguous-id' });
+    expect(findRequest(night.session, 'Hana')).toMatchObject({ code: 'unknown-id' });
+  });
+
   test('an assignment is unassigned, assigned, or in the room', () => {
     const night = new Evening();
     const ada = () => {
