@@ -147,9 +147,7 @@ class H264Codec implements SampleCodec {
   measure(bytes: Uint8Array, at: number, end: number, atEnd = false): number {
     const { last } = this;
     Object.assign(last, blank);
-    this.pendingSps.clear();
-    this.pendingPps.clear();
-    this.pendingUnits.length = 0;
+    this.dropPending();
     const limit = at + this.maxSampleBytes;
     let position = at;
     // Where the sample ends if what was seen since belongs to the next one.
@@ -191,8 +189,8 @@ class H264Codec implements SampleCodec {
   }
 
   isStart(bytes: Uint8Array, at: number, end: number): boolean {
-    this.pendingSps.clear();
-    this.pendingPps.clear();
+    // Sets that came with the sample before hold for what begins here, those of a refused one do not.
+    if (this.last.length === 0) this.dropPending();
     const seen = this.look(bytes, at, end, false);
     return seen === 'before' || (seen === 'slice' && this.candidate.firstMb === 0);
   }
@@ -371,6 +369,10 @@ class H264Codec implements SampleCodec {
     for (const [id, sps] of this.pendingSps) this.spsById.set(id, sps);
     for (const [id, pps] of this.pendingPps) this.ppsById.set(id, pps);
     for (const unit of this.pendingUnits) this.setUnits.set(setKey(unit), unit);
+    this.dropPending();
+  }
+
+  private dropPending(): void {
     this.pendingSps.clear();
     this.pendingPps.clear();
     this.pendingUnits.length = 0;

@@ -185,8 +185,8 @@ class HevcCodec implements SampleCodec {
   }
 
   isStart(bytes: Uint8Array, at: number, end: number): boolean {
-    this.pendingSps.clear();
-    this.pendingPps.clear();
+    // Sets that came with the sample before hold for what begins here, those of a refused one do not.
+    if (this.last.length === 0) this.dropPending();
     const seen = this.look(bytes, at, end, false);
     return seen === 'before' || seen === 'picture';
   }
@@ -256,9 +256,7 @@ class HevcCodec implements SampleCodec {
     last.parameterSets = false;
     this.endsSequence = false;
     this.previousAddress = -1;
-    this.pendingSps.clear();
-    this.pendingPps.clear();
-    this.pendingUnits.length = 0;
+    this.dropPending();
   }
 
   private end(length: number): number {
@@ -400,6 +398,10 @@ class HevcCodec implements SampleCodec {
     for (const [id, sps] of this.pendingSps) this.spsById.set(id, sps);
     for (const [id, pps] of this.pendingPps) this.ppsById.set(id, pps);
     for (const unit of this.pendingUnits) this.setUnits.set(setKey(unit), unit);
+    this.dropPending();
+  }
+
+  private dropPending(): void {
     this.pendingSps.clear();
     this.pendingPps.clear();
     this.pendingUnits.length = 0;

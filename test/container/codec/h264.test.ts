@@ -68,6 +68,46 @@ function configOf(bytes: Uint8Array): NonNullable<ReturnType<typeof parseAvcConf
   return (avcC && parseAvcConfig(avcC)) || never();
 }
 
+/** Length-prefixed units of an Annex B stream. */
+function prefixed(stream: Uint8Array): Uint8Array {
+  const units: Uint8Array[] = [];
+  let from = -1;
+  for (let at = 0; at <= stream.length; at++) {
+    const isEnd = at === stream.length;
+    const isCode = stream[at] === 0 && stream[at + 1] === 0 && stream[at + 2] === 1;
+    if (!isEnd && !isCode) continue;
+    let to = at;
+    while (to > from && stream[to - 1] === 0) to--;
+    if (from >= 0) units.push(stream.subarray(from, to));
+    from = at + 3;
+  }
+  const prefix = ({ length }: Uint8Array) => [length >>> 24, length >> 16, length >> 8, length];
+  return Uint8Array.from(units.flatMap((unit) => [...prefix(unit), ...unit]));
+}
+
+describe('given a stream whose parameter sets change in band', () => {
+  test('every picture is measured, also when the next start is asked for before it is taken', async () => {
+    const streams = await Promise.all(
+      ['64x48', '96x64'].map((size) =>
+        makeMedia('h264', [
+          ...['-f', 'lavfi', '-i', `testsrc2=size=${size}:rate=5:duration=2`, '-c:v', 'libx264'],
+          ...['-bf', '0', '-x264-params', 'repeat-headers=1', '-pix_fmt', 'yuv420p'],
+        ]),
+      ),
+    );
+    const bytes = Uint8Array.from(streams.flatMap((one) => [...prefixed(one ?? never())]));
+    const codec = h264Codec(4, [], []);
+    const widths: number[] = [];
+    for (let at = 0; at < bytes.length; at += codec.last.length) {
+      if (codec.measure(bytes, at, bytes.length, true) <= 0) break;
+      codec.isStart(bytes, at + codec.last.length, bytes.length);
+      codec.accept();
+      widths.push(codec.width);
+    }
+    expect(widths).toEqual([...Array(10).fill(64), ...Array(10).fill(96)]);
+  });
+});
+
 describe('given pictures whose order count is', () => {
   const slice = (fields: Partial<H264Slice>): H264Slice => ({
     ...emptySlice(),
