@@ -6,13 +6,12 @@
  * and parametric stereo ride in fill elements, which carry their length. Why it is done this way is
  * in docs/decisions/0101-aac-frame-lengths.md.
  */
+import { manyBits, quickBits, type Skipper, scaleQuick, spectralSkippers } from './aac-skipping.ts';
 import {
   bandOffsets,
-  type PrefixCode,
   predictionBands,
   scaleFactorCode,
   scaleFactorDifferences,
-  spectralCodes,
 } from './aac-tables.ts';
 import type { AudioConfig } from './audio-config.ts';
 
@@ -20,52 +19,6 @@ const element = { sce: 0, cpe: 1, cce: 2, lfe: 3, dse: 4, pce: 5, fil: 6, end: 7
 const eightShort = 2;
 const noise = 13;
 const intensity2 = 14;
-
-/** Codewords of at most this many bits are found by one look-up. */
-const quickBits = 11;
-
-/** A code made ready for measuring: what to skip, by the next bits. */
-interface Skipper {
-  /** By the next 11 bits: bits to skip (codeword and signs), plus 256 for each escape; 0 if longer. */
-  readonly quick: Uint16Array;
-  readonly counts: readonly number[];
-  /** By codeword in order: signs, plus 256 for each escape. */
-  readonly tails: Uint16Array;
-  readonly dimension: number;
-}
-
-const spectral: readonly Skipper[] = spectralCodes.map((code) => {
-  const tails = Uint16Array.from(code.tails, (digit) => {
-    const escapes = Number(digit) === 8 ? 2 : Number(digit) > 3 && code.dimension === 2 ? 1 : 0;
-    return Number(digit) - 3 * escapes + 256 * escapes;
-  });
-  const quick = new Uint16Array(1 << quickBits);
-  eachCodeword(code, (index, first, span, length) => {
-    quick.fill(length + (tails[index] ?? 0), first, first + span);
-  });
-  return { quick, counts: code.counts, tails, dimension: code.dimension };
-});
-
-/** By the next 11 bits: length of the codeword, plus 32 times (difference + 60). 0 if longer. */
-const scaleQuick = new Uint16Array(1 << quickBits);
-eachCodeword(scaleFactorCode, (index, first, span, length) => {
-  const difference = scaleFactorDifferences[index] ?? 0;
-  scaleQuick.fill(length + 32 * (difference + 60), first, first + span);
-});
-
-function eachCodeword(
-  code: PrefixCode,
-  visit: (index: number, first: number, span: number, length: number) => void,
-): void {
-  let index = 0;
-  let first = 0;
-  for (let length = 1; length <= Math.min(quickBits, code.counts.length); length++) {
-    const span = 1 << (quickBits - length);
-    for (let n = code.counts[length - 1] ?? 0; n > 0; n--, index++, first += span) {
-      visit(index, first, span, length);
-    }
-  }
-}
 
 /** Outcome of {@link AacFrameParser.measure} when the bytes are no frame. */
 export const noFrame = 0;
@@ -75,7 +28,13 @@ export const cutFrame = -1;
 /** Measures frames of one configuration. Holds its working memory; allocates nothing per frame. */
 export class AacFrameParser {
   private bytes: Uint8Array = new Uint8Array(0);
+  private view = new DataView(this.bytes.buffer);
+  /** Where the frame begins in `bytes`, and how many bytes may belong to it. */
+  private base = 0;
+  private length = 0;
   private bit = 0;
+  /** Bits from which on no whole word is left in `bytes`. */
+  private wordsTo = 0;
   private readonly longOffsets: Uint16Array;
   private readonly shortOffsets: Uint16Array;
   private readonly expected: readonly number[] | null;
@@ -111,19 +70,27 @@ export class AacFrameParser {
    * @returns bytes, {@link noFrame}, or {@link cutFrame} when the frame reaches beyond `end`
    */
   measure(bytes: Uint8Array, at: number, end: number): number {
-    // Bit positions count from `at`, so that they stay small integers in any window.
-    const window = bytes.subarray(at, end);
-    this.bytes = window;
-    this.bit = 0;
-    this.channelElements = 0;
+    this.open(bytes, at, end);
     const fits = this.readElements();
     const length = (this.bit + 7) >> 3;
-    if (length > window.length) return cutFrame;
+    if (length > this.length) return cutFrame;
     return fits ? length : noFrame;
   }
 
+  /** Bit positions count from `at`, so that they stay small integers in any window. */
+  private open(bytes: Uint8Array, at: number, end: number): void {
+    this.bit = 0;
+    this.channelElements = 0;
+    this.length = Math.max(0, Math.min(end, bytes.length) - at);
+    this.base = at;
+    this.wordsTo = (bytes.length - at - 4) * 8;
+    if (this.bytes === bytes) return;
+    this.bytes = bytes;
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
   private readElements(): boolean {
-    const limit = this.bytes.length * 8;
+    const limit = this.length * 8;
     while (this.bit <= limit) {
       const id = this.take(3);
       if (id === element.end) {
@@ -300,7 +267,7 @@ export class AacFrameParser {
   }
 
   private readSpectrum(): boolean {
-    const limit = this.bytes.length * 8;
+    const limit = this.length * 8;
     for (let group = 0; group < this.groups; group++) {
       const base = group * 64;
       for (let band = 0; band < this.maxBand; ) {
@@ -309,7 +276,7 @@ export class AacFrameParser {
         while (band < this.maxBand && this.books[base + band] === book) band++;
         if (book === 0 || book >= noise) continue;
         const lines = (this.offsets[band] ?? 0) - (this.offsets[first] ?? 0);
-        const skipper = spectral[book - 1];
+        const skipper = spectralSkippers[book - 1];
         if (!skipper || !this.skipLines(skipper, lines * (this.groupLengths[group] ?? 1))) {
           return false;
         }
@@ -321,20 +288,33 @@ export class AacFrameParser {
 
   /** Skips the codewords of one section: the innermost loop, written for speed. */
   private skipLines(skipper: Skipper, lines: number): boolean {
-    const { quick, dimension } = skipper;
-    const bytes = this.bytes;
+    const { many, quick, dimension } = skipper;
+    const { view, base, wordsTo } = this;
+    const limit = this.length * 8;
     let bit = this.bit;
-    for (let left = lines; left > 0; left -= dimension) {
-      const at = bit >> 3;
-      const next =
-        (((bytes[at] ?? 0) << 16) | ((bytes[at + 1] ?? 0) << 8) | (bytes[at + 2] ?? 0)) >>
-        (13 - (bit & 7));
-      let step = quick[next & 0x7ff] ?? 0;
+    let left = dimension === 4 ? lines >> 2 : lines >> 1;
+    // Two look-ups of twelve bits to each word of at least 25.
+    while (left > 0 && bit <= limit) {
+      const word =
+        bit <= wordsTo ? view.getInt32(base + (bit >> 3)) << (bit & 7) : this.lastWord(bit);
+      const several = many[word >>> (32 - manyBits)] ?? 0;
+      if (several >> 8 <= left && several > 0) {
+        bit += several & 255;
+        left -= several >> 8;
+        const more = many[(word << (several & 255)) >>> (32 - manyBits)] ?? 0;
+        if (more >> 8 <= left) {
+          bit += more & 255;
+          left -= more >> 8;
+        }
+        continue;
+      }
+      let step = quick[word >>> (32 - quickBits)] ?? 0;
       if (step === 0) {
         this.bit = bit;
         step = this.longCodeword(skipper);
       }
       bit += step & 255;
+      left -= 1;
       if (step > 255) {
         this.bit = bit;
         for (let escapes = step >> 8; escapes > 0; escapes--) if (!this.skipEscape()) return false;
@@ -358,7 +338,7 @@ export class AacFrameParser {
     let index = 0;
     for (let length = 1; length <= counts.length; length++) {
       const count = counts[length - 1] ?? 0;
-      code = code * 2 + this.peekBit(length - 1);
+      code = code * 2 + (this.word(this.bit + length - 1) >>> 31);
       first *= 2;
       if (code - first < count) return (index + code - first) * 32 + length;
       index += count;
@@ -368,7 +348,7 @@ export class AacFrameParser {
   }
 
   private takeDifference(): number {
-    const entry = scaleQuick[this.peek11()] ?? 0;
+    const entry = scaleQuick[this.word(this.bit) >>> (32 - quickBits)] ?? 0;
     if (entry !== 0) {
       this.bit += entry & 31;
       return (entry >> 5) - 60;
@@ -450,24 +430,24 @@ export class AacFrameParser {
     this.bit += 8 * comment;
   }
 
-  /** Takes 1 to 9 bits; zeros beyond the end. */
+  /** Takes 1 to 9 bits. */
   private take(count: number): number {
-    const at = this.bit >> 3;
-    const pair = ((this.bytes[at] ?? 0) << 8) | (this.bytes[at + 1] ?? 0);
-    const value = (pair >> (16 - (this.bit & 7) - count)) & ((1 << count) - 1);
+    const value = this.word(this.bit) >>> (32 - count);
     this.bit += count;
     return value;
   }
 
-  private peekBit(ahead: number): number {
-    const bit = this.bit + ahead;
-    return ((this.bytes[bit >> 3] ?? 0) >> (7 - (bit & 7))) & 1;
+  /** The bit at a position, and at least 24 more behind it. */
+  private word(bit: number): number {
+    if (bit > this.wordsTo) return this.lastWord(bit);
+    return this.view.getInt32(this.base + (bit >> 3)) << (bit & 7);
   }
 
-  private peek11(): number {
-    const at = this.bit >> 3;
-    const bytes = this.bytes;
-    const next = ((bytes[at] ?? 0) << 16) | ((bytes[at + 1] ?? 0) << 8) | (bytes[at + 2] ?? 0);
-    return (next >> (13 - (this.bit & 7))) & 0x7ff;
+  /** As `word`, near the end of the bytes: zeros beyond it. */
+  private lastWord(bit: number): number {
+    const { bytes } = this;
+    const at = this.base + (bit >> 3);
+    const high = ((bytes[at] ?? 0) << 24) | ((bytes[at + 1] ?? 0) << 16);
+    return (high | ((bytes[at + 2] ?? 0) << 8) | (bytes[at + 3] ?? 0)) << (bit & 7);
   }
 }

@@ -114,6 +114,13 @@ export class BitReader {
 
   /** ue(v), 0 to 2^32 - 2; a code with more than 32 leading zeros overruns. */
   ue(): number {
+    const word = this.wordAt(this.position >> 3) << (this.position & 7);
+    const quick = Math.clz32(word);
+    // A word holds 25 bits at least.
+    if (quick <= 12 && this.position + 2 * quick < this.limit) {
+      this.position += 2 * quick + 1;
+      return (word >>> (31 - 2 * quick)) - 1;
+    }
     let zeros = 0;
     while (this.position < this.limit && this.bit() === 0) zeros++;
     if (zeros > 32 || this.position > this.limit) {

@@ -146,7 +146,7 @@ class H264Codec implements SampleCodec {
 
   measure(bytes: Uint8Array, at: number, end: number, atEnd = false): number {
     const { last } = this;
-    Object.assign(last, blank);
+    blank(last);
     this.dropPending();
     const limit = at + this.maxSampleBytes;
     let position = at;
@@ -366,29 +366,32 @@ class H264Codec implements SampleCodec {
   }
 
   private commitSets(): void {
+    if (this.pendingUnits.length === 0) return;
     for (const [id, sps] of this.pendingSps) this.spsById.set(id, sps);
     for (const [id, pps] of this.pendingPps) this.ppsById.set(id, pps);
     for (const unit of this.pendingUnits) this.setUnits.set(setKey(unit), unit);
     this.dropPending();
   }
 
+  // Clearing a map makes garbage even when it is empty, and most samples bring no sets.
   private dropPending(): void {
+    if (this.pendingUnits.length === 0) return;
     this.pendingSps.clear();
     this.pendingPps.clear();
     this.pendingUnits.length = 0;
   }
 }
 
-const blank: Partial<SampleFacts> = {
-  length: 0,
-  soFar: 0,
-  wanted: 0,
-  sync: false,
-  recoveryPoint: false,
-  slices: 0,
-  fields: 2,
-  parameterSets: false,
-};
+function blank(facts: SampleFacts): void {
+  facts.length = 0;
+  facts.soFar = 0;
+  facts.wanted = 0;
+  facts.sync = false;
+  facts.recoveryPoint = false;
+  facts.slices = 0;
+  facts.fields = 2;
+  facts.parameterSets = false;
+}
 
 /** Units of the same set share a key: a later one replaces an earlier one. */
 function setKey(unit: Uint8Array): string {
