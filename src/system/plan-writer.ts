@@ -3,8 +3,9 @@
  *
  * The bytes go to a `.partial` in the target's folder, which is synced and then given its name; the
  * folder is synced last. Only that survives a power cut. Where the file system can clone and the
- * plan keeps every offset, the original is cloned and patched, which costs no copy at all. Runs in
- * the rescue worker. The original is never opened for writing.
+ * plan keeps every offset, the original is cloned and patched, which costs no copy at all; where it
+ * cannot, the copy may have been made ahead (copy-ahead.ts). Runs in the rescue worker. The original
+ * is never opened for writing.
  */
 import { randomBytes } from 'node:crypto';
 import {
@@ -32,6 +33,7 @@ import { basename, dirname, extname, join } from 'node:path';
 import { Cancelled, type Progress } from '../container/bytes.ts';
 import type { OutputPiece } from '../container/repair-plan.ts';
 import { RoomtapeError } from '../errors.ts';
+import { CopyAhead } from './copy-ahead.ts';
 import { type FileSource, identityOf, quoted, sameIdentity, systemCode } from './files.ts';
 
 /** The part of a plan that the writer needs. */
@@ -53,6 +55,8 @@ export interface WriteOptions {
   readonly reserve?: number;
   /** Never clone; for tests and measurements. */
   readonly copyOnly?: boolean;
+  /** A copy of the source in the target's folder that {@link copyAhead} began; it is used up. */
+  readonly ahead?: CopyAhead | null;
 }
 
 export interface Written {
@@ -65,6 +69,35 @@ const blockSize = 4 * 1024 * 1024;
 /** Room for the file system's own bookkeeping. */
 const smallReserve = 1024 * 1024;
 
+/** Below this a copy takes less time than a thread. */
+const smallestAhead = 32 * 1024 * 1024;
+
+/**
+ * Begins to copy the source into the target's folder while its plan is being made. Null where that
+ * gains nothing: a small file, one that can be cloned, a target that is there, no room.
+ */
+export function copyAhead(
+  source: FileSource,
+  target: string,
+  options: Pick<WriteOptions, 'existing' | 'reserve'>,
+): CopyAhead | null {
+  if (source.size < smallestAhead) return null;
+  if (options.existing !== 'overwrite' && existsSync(target)) return null;
+  if (!statSync(dirname(target), { throwIfNoEntry: false })?.isDirectory()) return null;
+  const partial = partialName(target);
+  try {
+    if (roomMissing(partial, source.size, options.reserve ?? 0) > 0) return null;
+    if (clone(source, partial)) {
+      rmSync(partial, { force: true });
+      return null;
+    }
+    removeDeadPartials(target);
+  } catch {
+    return null; // the writer will meet the same obstacle, and tells of it
+  }
+  return new CopyAhead(source, partial);
+}
+
 /** Writes the planned file; throws a RoomtapeError or `Cancelled`, and then nothing is left behind. */
 export function writePlan(
   source: FileSource,
@@ -72,6 +105,14 @@ export function writePlan(
   target: string,
   options: WriteOptions,
 ): Written {
+  try {
+    return write(source, plan, target, options);
+  } finally {
+    options.ahead?.abandon();
+  }
+}
+
+function write(source: FileSource, plan: Writable, target: string, options: WriteOptions): Written {
   const folder = dirname(target);
   try {
     makeFolder(folder);
@@ -90,10 +131,13 @@ export function writePlan(
     }
   }
   removeDeadPartials(path);
-  const partial = partialName(path);
+  const isAhead = options.ahead && keepsOffsets(plan) && options.ahead.finish(options.progress);
+  const partial = isAhead ? options.ahead.partial : partialName(path);
   let named = false;
   try {
-    const how = produce(source, plan, partial, options);
+    const how = isAhead
+      ? completed(source, plan, partial)
+      : produce(source, plan, partial, options);
     source.assertUnchanged();
     moveIntoPlace(source, partial, path, options.existing === 'overwrite');
     named = options.existing !== 'overwrite';
@@ -150,15 +194,30 @@ function produce(
   const fd = openSync(partial, flags, 0o600);
   try {
     const length = cloned ? patch(fd, plan) : copy(fd, source, plan, options.progress);
-    if (length !== plan.outputSize) {
-      throw new Error(`the plan promised ${plan.outputSize} bytes and made ${length}`);
-    }
-    setMode(fd, modeOf(source));
-    fsyncSync(fd);
+    seal(fd, source, plan, length);
   } finally {
     closeSync(fd);
   }
   return cloned ? 'cloned' : 'copied';
+}
+
+/** Patches a copy that was made ahead. */
+function completed(source: FileSource, plan: Writable, partial: string): 'copied' {
+  const fd = openSync(partial, 'r+');
+  try {
+    seal(fd, source, plan, patch(fd, plan));
+  } finally {
+    closeSync(fd);
+  }
+  return 'copied';
+}
+
+function seal(fd: number, source: FileSource, plan: Writable, length: number): void {
+  if (length !== plan.outputSize) {
+    throw new Error(`the plan promised ${plan.outputSize} bytes and made ${length}`);
+  }
+  setMode(fd, modeOf(source));
+  fsyncSync(fd);
 }
 
 /** True when every copied range lies where it lay, so that a clone of the source can be patched. */
@@ -369,9 +428,13 @@ function sameBytes(fd: number, source: FileSource, plan: Writable): boolean {
   return true;
 }
 
-function assertRoom(source: FileSource, path: string, needed: number, reserve: number): void {
+function roomMissing(path: string, needed: number, reserve: number): number {
   const { bavail, bsize } = statfsSync(dirname(path));
-  const missing = needed + Math.max(reserve, smallReserve) - bavail * bsize;
+  return needed + Math.max(reserve, smallReserve) - bavail * bsize;
+}
+
+function assertRoom(source: FileSource, path: string, needed: number, reserve: number): void {
+  const missing = roomMissing(path, needed, reserve);
   if (missing > 0) throw diskFull(source, path, `needs ${bytesText(missing)} more`);
 }
 

@@ -4,7 +4,7 @@
  * It has a memory limit and can be terminated at any moment: whatever a hostile file does, it costs
  * this thread and not the process. One job at a time; the service in rescue-service.ts sees to that.
  */
-import { dirname } from 'node:path';
+import { dirname, extname } from 'node:path';
 import { parentPort } from 'node:worker_threads';
 import { Cancelled, type Progress } from '../container/bytes.ts';
 import { type Diagnosis, foreign } from '../container/diagnosis.ts';
@@ -14,7 +14,7 @@ import type { NoRepair, RepairOutcome } from '../container/repair-plan.ts';
 import { RoomtapeError } from '../errors.ts';
 import { trialDecoder } from './ffmpeg.ts';
 import { FileSource, quoted, sha256 } from './files.ts';
-import { recoveredName, writePlan } from './plan-writer.ts';
+import { copyAhead, recoveredName, writePlan } from './plan-writer.ts';
 import { readIndependently } from './read-back.ts';
 import type {
   FileJob,
@@ -129,17 +129,24 @@ function repair(source: FileSource, job: RepairJob, report: Report): Repaired {
   if (diagnosis.verdict === 'whole') {
     diagnosis = diagnose(source, { thorough: true, progress: reading });
   }
-  const outcome = plan(source, diagnosis, job, report);
   const { identity } = source;
-  if (outcome.kind === 'none') return { identity, diagnosis, outcome, written: null };
   const { write } = job;
+  const ahead =
+    write && keepsItsPlaces(diagnosis, job) ? copyAhead(source, target(job), write) : null;
+  let outcome: RepairOutcome;
+  try {
+    outcome = plan(source, diagnosis, job, report);
+  } catch (problem) {
+    ahead?.abandon();
+    throw problem;
+  }
+  if (outcome.kind === 'none') {
+    ahead?.abandon();
+    return { identity, diagnosis, outcome, written: null };
+  }
+  const progress = report('writing', outcome.outputSize);
   const written = write
-    ? writePlan(
-        source,
-        outcome,
-        recoveredName(job.path, write.folder ?? dirname(job.path), outcome.extension),
-        { ...write, progress: report('writing', outcome.outputSize) },
-      )
+    ? writePlan(source, outcome, target(job, outcome.extension), { ...write, ahead, progress })
     : null;
   source.assertUnchanged();
   const { pieces: _, ...described } = outcome;
@@ -153,6 +160,15 @@ function repair(source: FileSource, job: RepairJob, report: Report): Repaired {
         };
   return { identity, diagnosis, outcome: summary, written };
 }
+
+/** Whether the repair will most likely leave every media byte at its offset. */
+function keepsItsPlaces({ verdict, container }: Diagnosis, job: RepairJob): boolean {
+  const isMp4 = container === 'mp4' || container === 'mov' || container === 'm4a';
+  return isMp4 && verdict === 'interrupted' && !job.faststart;
+}
+
+const target = ({ path, write }: RepairJob, extension = extname(path)) =>
+  recoveredName(path, write?.folder ?? dirname(path), extension);
 
 function plan(
   source: FileSource,

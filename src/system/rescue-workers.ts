@@ -4,10 +4,10 @@
  * A job that says nothing for too long, or needs too much memory, is ended with its thread and
  * reported as an obstacle; the next job gets a new thread.
  */
-import { extname } from 'node:path';
-import { Worker, type WorkerOptions } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { RoomtapeError } from '../errors.ts';
 import type { FromWorker, Job, JobAnswers, Phase, ToWorker } from './rescue-jobs.ts';
+import { startThread } from './thread.ts';
 
 export interface JobProgress {
   readonly phase: Phase;
@@ -93,8 +93,6 @@ class Thread {
   constructor(idleMs: number) {
     this.#idleMs = idleMs;
     this.#worker = startWorker();
-    this.#worker.stderr.resume();
-    this.#worker.stdout.resume();
     // Without a job there is nobody to tell; whoever takes a dead thread starts another.
     this.#worker.on('error', () => {
       this.dead = true;
@@ -175,22 +173,10 @@ class Thread {
 }
 
 function startWorker(): Worker {
-  const extension = extname(import.meta.filename);
-  const url = new URL(`./rescue-worker${extension}`, import.meta.url);
-  const options: WorkerOptions = {
+  return startThread('rescue-worker', {
     resourceLimits: { maxOldGenerationSizeMb: memoryLimitMb, stackSizeMb: 4 },
     name: 'roomtape-rescue',
-    execArgv: [],
-    // A library's remarks on a strange file are not ours to print.
-    stderr: true,
-    stdout: true,
-  };
-  if (extension === '.js') return new Worker(url, options);
-  // From source (tests, npm run dev) the thread needs the loader first.
-  const boot =
-    `import('tsx/esm/api').then(({ register }) => { register();` +
-    ` return import(${JSON.stringify(url.href)}); });`;
-  return new Worker(boot, { ...options, eval: true });
+  });
 }
 
 function problemOf(message: FromWorker, job: Job): Error {
