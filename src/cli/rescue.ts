@@ -391,19 +391,25 @@ async function nextAfter(
 ): Promise<string | null> {
   const { quoted } = await import('../system/files.ts');
   const { outcome } = recovery;
-  if (outcome.kind === 'plan') return dryRun ? `roomtape recover ${quoted(path)}` : null;
+  const withSample = '--reference <a whole recording by the same recorder>';
+  if (outcome.kind === 'plan') {
+    if (dryRun) return `roomtape recover ${quoted(path)}`;
+    const isKept = outcome.tracks.some(({ plays }) => plays === false);
+    return isKept ? `roomtape recover ${quoted(path)} --overwrite ${withSample}` : null;
+  }
   if (outcome.next) return outcome.next;
   if (outcome.reason === 'whole') return null;
   if (outcome.reason === 'foreign') return nextWithoutRepair('foreign');
   if (outcome.reason !== 'no-parameter-sets') return nextWithoutRepair('beyond-repair');
-  return `roomtape recover ${quoted(path)} --reference <whole file of the same recorder>`;
+  return `roomtape recover ${quoted(path)} ${withSample}`;
 }
 
-const trackFields = ({ kind, codec, samples, durationMs }: TrackSummary) => ({
+const trackFields = ({ kind, codec, samples, durationMs, plays }: TrackSummary) => ({
   kind,
   codec,
   samples,
   durationMs,
+  ...(plays === false ? { plays } : {}),
 });
 
 function verificationText(verification: Recovery['verification']): string {
@@ -424,13 +430,14 @@ function verificationText(verification: Recovery['verification']): string {
 
 function trackLines(tracks: readonly TrackSummary[]): string[] {
   return tracks.map((track) => {
-    const { kind, codec, samples, durationMs, width, height, sampleRate, channels } = track;
+    const { kind, codec, samples, durationMs, width, height, sampleRate, channels, plays } = track;
     const parts = [codec];
     if (width && height) parts.push(`${width}×${height}`);
     if (sampleRate) parts.push(`${sampleRate} Hz`);
     if (channels) parts.push(`${channels} ch`);
     if (samples !== null) parts.push(`${samples} samples`);
     if (durationMs !== null) parts.push(seconds(durationMs));
+    if (plays === false) parts.push('kept, not shown: needs a sample from this recorder');
     return line(kind, parts.join(', '));
   });
 }

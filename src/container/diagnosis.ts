@@ -51,6 +51,8 @@ export interface TrackSummary {
   readonly height?: number;
   readonly sampleRate?: number;
   readonly channels?: number;
+  /** False for pictures that are kept although nothing can show them yet: their set-up is lost. */
+  readonly plays?: false;
 }
 
 /** What is wrong at a place of the file. */

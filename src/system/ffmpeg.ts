@@ -191,6 +191,8 @@ export interface DecodeOptions {
   readonly onProgress?: (decodedMs: number) => void;
   /** A decoder that says nothing for this long hangs and is ended. */
   readonly stallMs?: number;
+  /** Leave the pictures out: they are kept without a set-up and no decoder can show them. */
+  readonly soundOnly?: boolean;
 }
 
 export interface DecodeReport {
@@ -224,7 +226,15 @@ export async function decodeFully(
     .setFfmpegPath(ffmpeg.path)
     .input(localInput(path))
     .inputOptions([...guardedInput, '-stats', '-format_whitelist', demuxers])
-    .outputOptions(['-map', '0:v?', '-map', '0:a?', '-sn', '-dn', '-f', 'null'])
+    .outputOptions([
+      ...(options.soundOnly ? [] : ['-map', '0:v?']),
+      '-map',
+      '0:a?',
+      '-sn',
+      '-dn',
+      '-f',
+      'null',
+    ])
     .output('-');
   const { stallMs = 60_000, signal, onProgress } = options;
   return await new Promise<DecodeReport>((resolveReport, reject) => {
@@ -340,7 +350,9 @@ export function trialDecoder(ffmpegPath: string): TrialDecode {
 /** At level `info` errors stand among remarks; both name the part of ffmpeg that speaks. */
 const isTrialError = (line: string): boolean =>
   (/^\[(?!graph|auto_|sw|Parsed|out#|framecrc)[^\]]* @ /.test(line) || /^Error while/.test(line)) &&
-  !/not enough frames to estimate|Estimating duration|deprecated|Reinit context/.test(line);
+  !/not enough frames to estimate|decoding for stream \d+ failed|Estimating duration|deprecated|Reinit context/.test(
+    line,
+  );
 
 const lines = (output: Buffer | null): string[] =>
   (output?.toString('latin1') ?? '').split('\n').filter((line) => line.trim() !== '');

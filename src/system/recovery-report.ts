@@ -20,6 +20,8 @@ export interface RecoveryFields {
     readonly codec: string;
     readonly samples: number | null;
     readonly durationMs: number | null;
+    /** Only there when the track is kept and cannot be shown. */
+    readonly plays?: false;
   }[];
   readonly bytesTotal: number;
   readonly bytesKept: number;
@@ -87,9 +89,10 @@ function verdictWithout(outcome: NoRepair, verdict: string): string {
   return verdict === 'interrupted' && outcome.reason !== 'whole' ? 'beyond-repair' : verdict;
 }
 
-const trackFields = ({ kind, codec, samples, durationMs }: TrackSummary) => ({
+const trackFields = ({ kind, codec, samples, durationMs, plays }: TrackSummary) => ({
   kind,
   codec,
   samples,
   durationMs,
+  ...(plays === false ? { plays } : {}),
 });

@@ -237,7 +237,17 @@ export class Rescue {
       const verification: Verification = { ...notVerified, structure, problems };
       return { identity, diagnosis, verification, sha256 };
     }
-    const decoded = await this.#decode(path, diagnosis.durationMs, options);
+    const { tracks } = diagnosis;
+    if (tracks.every(({ plays }) => plays === false)) {
+      return {
+        identity,
+        diagnosis,
+        verification: { ...notVerified, structure, problems },
+        sha256,
+      };
+    }
+    const soundOnly = tracks.some(({ plays }) => plays === false);
+    const decoded = await this.#decode(path, diagnosis.durationMs, { ...options, soundOnly });
     const verification: Verification = {
       structure,
       ...decoded,
@@ -249,7 +259,7 @@ export class Rescue {
   async #decode(
     path: string,
     durationMs: number | null,
-    options: RescueOptions,
+    options: RescueOptions & { readonly soundOnly: boolean },
   ): Promise<Pick<Verification, 'decode' | 'errors' | 'problems'>> {
     const ffmpeg = await this.#findFfmpeg();
     if (!ffmpeg) {
@@ -257,6 +267,7 @@ export class Rescue {
     }
     const pace = paceOf(options.onProgress);
     const { outcome, errors, examples } = await decodeFully(ffmpeg, path, {
+      soundOnly: options.soundOnly,
       ...(options.signal ? { signal: options.signal } : {}),
       onProgress: (decodedMs) => pace('decoding', decodedMs, durationMs ?? 0),
     });

@@ -2,6 +2,7 @@
  * FLAC frames (RFC 9639 §9): their length by reading them to the end, confirmed by both checksums.
  */
 import { BitReader } from './bit-reader.ts';
+import { BitWriter } from './bit-writer.ts';
 import { needsMore, notASample, type SampleCodec } from './codec.ts';
 import { crc8, crc16 } from './crc.ts';
 import { soundCodec } from './sound-codec.ts';
@@ -88,6 +89,28 @@ export function flacFrameLength(
   if (crc16(bytes, at, at + length) !== 0) return notASample;
   facts.duration = block;
   return length;
+}
+
+/** What the frame at `at` says of its stream; null when there is none, or it leaves it to STREAMINFO. */
+export function flacInfoOfFrame(bytes: Uint8Array, at: number): FlacStreamInfo | null {
+  if (readHeader(bytes, at, bytes.length, null) !== 'header') return null;
+  const rate = rates[(bytes[at + 2] ?? 0) & 15] ?? 0;
+  const bits = depths[((bytes[at + 3] ?? 0) >> 1) & 7] ?? 0;
+  if (rate === 0 || bits === 0) return null;
+  return { maxBlock: header.block, maxFrameBytes: 0, rate, channels: header.channels, bits };
+}
+
+/** STREAMINFO for a stream that lost it; lengths and checksums are left unknown (RFC 9639 §8.2). */
+export function buildFlacStreamInfo(info: FlacStreamInfo): Uint8Array {
+  const out = new BitWriter().bits(info.maxBlock, 16).bits(info.maxBlock, 16);
+  out.bits(0, 24).bits(0, 24).bits(info.rate, 20);
+  out
+    .bits(info.channels - 1, 3)
+    .bits(info.bits - 1, 5)
+    .bits(0, 36);
+  const bytes = new Uint8Array(34);
+  bytes.set(out.finish().subarray(0, 18));
+  return bytes;
 }
 
 const rates = [0, 88200, 176400, 192000, 8000, 16000, 22050, 24000, 32000, 44100, 48000, 96000];

@@ -14,7 +14,7 @@ import {
   unindexed,
 } from './file-index.ts';
 import { modelOf } from './media-model.ts';
-import { type Movie, playedMs, type Track } from './movie.ts';
+import { isKeptBlind, type Movie, playedMs, type Track } from './movie.ts';
 import { SampleScanner } from './sample-scanner.ts';
 import { declaredEnd } from './sample-table.ts';
 
@@ -292,6 +292,7 @@ function shownBy(
       ...(width > 0 ? { width, height } : {}),
       ...(sampleRate > 0 ? { sampleRate } : {}),
       ...(channels > 0 ? { channels } : {}),
+      ...(isKeptBlind(track) ? { plays: false } : {}),
     };
   });
   return { tracks, durationMs: Math.max(0, ...tracks.map((track) => track.durationMs ?? 0)) };

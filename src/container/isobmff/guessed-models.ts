@@ -1,30 +1,24 @@
 /**
- * Models for a file that nobody has a reference for: from parameter sets in band, from the options
- * x264 writes into its first frame, from a search over likely ones that decoding confirms.
+ * Models for a file that nobody has a reference for: its pictures by parameter sets in band, by sets
+ * made for it that decoding confirms, or without any; its sound by what its bytes are.
  */
-import { type ByteSource, Cancelled, prefixSource } from '../bytes.ts';
-import { buildAvcConfig } from '../codec/h264-writer.ts';
-import {
-  candidateParameterSets,
-  findX264Options,
-  parseX264Options,
-  type X264Options,
-} from '../codec/x264.ts';
-import type { RepairContext, TrialDecode } from '../format.ts';
+import { type ByteSource, Cancelled } from '../bytes.ts';
+import { type BlindFormat, blindCodec } from '../codec/blind-nal.ts';
+import { findBlindOrder } from '../codec/blind-order.ts';
+import { sampleCodec } from '../codec/sample-codecs.ts';
+import { usualSounds } from '../codec/sound-search.ts';
+import type { RepairContext } from '../format.ts';
+import { guessSound, soundTracks } from './guessed-sound.ts';
+import { type HeadSurvey, pictureShare, surveyHead, surveyOf } from './head-survey.ts';
 import { layoutsInBand } from './in-band-sets.ts';
-import { lanesOf } from './lanes.ts';
-import type { MediaModel, TrackModel } from './media-model.ts';
+import { findMadeSets } from './made-sets.ts';
+import { type MediaModel, plainTrack, type TrackModel } from './media-model.ts';
 import type { TrackLayout } from './movie.ts';
-import { aacLayout, pcmLayout, videoLayout } from './sample-entry-writer.ts';
+import { blindLayout, soundLayout } from './sample-entry-writer.ts';
 import { SampleScanner } from './sample-scanner.ts';
-import { ScanWindow } from './scan-window.ts';
-import { parameterSets, picturesFrom, tryPictures } from './trial.ts';
 
-// Set-up stands at the beginning; a second of the highest rates fits in this.
+// Set-up stands at the beginning; some seconds of the highest rates fit in this.
 const headBytes = 8 * 1024 * 1024;
-// 130 ms each: more than a minute of trying is no help any more.
-const mostTrials = 150;
-const leastToGuess = 128 * 1024;
 
 /** A model that might fit, and where it comes from. */
 export interface Candidate {
@@ -51,277 +45,184 @@ export interface GuessHints {
   readonly isQuickTime: boolean;
 }
 
+type GuessContext = Pick<RepairContext, 'trialDecode' | 'progress'>;
+
 /** Guesses a model from a file's first bytes; null when not even sound can be made out. */
 export function guessModel(
   source: ByteSource,
   from: number,
   hints: GuessHints,
-  context: Pick<RepairContext, 'trialDecode' | 'progress'>,
+  context: GuessContext,
 ): Guess | null {
   const head = source.read(from, headBytes);
-  for (const layout of layoutsInBand(head)) {
-    tell(context, from);
-    if (!findsPictures(source, from, layout)) continue;
-    const model = withSound(source, from, layout, hints);
-    if (coverage(source, from, model).share < leastShare) continue;
-    return { model, origin: 'the codec set-up found in the stream itself', isCertain: true };
-  }
-  const options = findX264Options(head.subarray(0, 256 * 1024));
-  let fallback: Guess | null = null;
-  // A fraction of a second is not worth the search for settings that nothing confirms.
-  const isLong = source.size - from >= leastToGuess;
-  for (const recipe of options ? [options] : isLong ? usualOptions() : []) {
-    const decode = options ? context.trialDecode : undefined;
-    const tried = tryRecipe(source, from, recipe, hints, { ...context, trialDecode: decode });
-    if (!tried) continue;
-    if (tried.isCertain) return tried;
-    fallback ??= tried;
-  }
-  return fallback ?? soundAlone(source, from);
+  return (
+    guessInBand(source, from, head, hints, context) ??
+    guessBlind(source, from, head, hints, context) ??
+    guessSoundAlone(source, from, hints)
+  );
 }
 
-function tell(context: Pick<RepairContext, 'progress'>, position: number): void {
+function tell(context: GuessContext, position: number): void {
   if (context.progress && !context.progress(position)) throw new Cancelled();
 }
 
-/** Settings of common recorders, for a stream that does not say: with B-frames, without, plain. */
-function usualOptions(): X264Options[] {
-  const texts = [
-    'options: cabac=1 ref=3 bframes=3 b_pyramid=2 weightb=1 weightp=2 8x8dct=1 keyint=250',
-    'options: cabac=1 ref=1 bframes=0 weightp=0 8x8dct=1 keyint=250',
-    'options: cabac=0 ref=1 bframes=0 weightp=0 8x8dct=0 keyint=250',
-  ];
-  return texts.flatMap((text) => parseX264Options(text) ?? []);
-}
-
-function tryRecipe(
+/** Pictures whose set-up stands in the stream. */
+function guessInBand(
   source: ByteSource,
   from: number,
-  options: X264Options,
+  head: Uint8Array,
   hints: GuessHints,
-  context: { readonly trialDecode: TrialDecode | undefined } & Pick<RepairContext, 'progress'>,
+  context: GuessContext,
 ): Guess | null {
-  const decode = context.trialDecode;
-  let pictures: Uint8Array[] | null = null;
-  let fallback: Guess | null = null;
-  let trials = 0;
-  for (const { sps, pps, recipe } of candidateParameterSets(options, {
-    sizes: hints.sizes,
-  })) {
-    const config = buildAvcConfig([sps], [pps], 4);
-    const size = [recipe.width, recipe.height] as const;
-    const layout = videoLayout(1, 'avc1', size, 'avcC', config, 90_000);
-    if (!layout) continue;
-    if (!pictures && !findsPictures(source, from, layout)) return null;
-    if (!pictures) {
-      // Where pictures begin and end does not depend on their size.
-      const model = withSound(source, from, layout, hints);
-      const scanner = new SampleScanner(model, from);
-      scanner.limits = trialLimits;
-      scanner.scan(prefixSource(source, from + headBytes), from + headBytes, false);
-      pictures = picturesFrom(source, scanner.samples, 0, 'first');
-      if (pictures.length < 3) return null;
-      const origin = 'likely settings; the pictures need a sample from this recorder';
-      fallback = { model, origin, isCertain: false };
-    }
-    if (!decode || trials >= mostTrials) break;
-    trials += 1;
+  for (const layout of layoutsInBand(head)) {
     tell(context, from);
-    if (tryPictures(parameterSets(layout), pictures.slice(0, 5), decode) !== 'fits') continue;
-    const origin = `parameter sets made from x264's options (${recipe.width}x${recipe.height})`;
-    return { model: withSound(source, from, layout, hints), origin, isCertain: true };
+    const codec = sampleCodec(layout.stsd.subarray(16));
+    if (!codec) continue;
+    const survey =
+      codec.codec === 'av1'
+        ? surveyByTrial(source, from, layout)
+        : surveyHead(source, from, from + headBytes, codec);
+    if (survey.pictures.length === 0 || !startsEarly(survey, from)) continue;
+    const model = modelOf(source, survey, plainTrack(layout), codec.frameRate, hints);
+    if (coverage(source, from, model) < leastShare) continue;
+    return { model, origin: 'the codec set-up found in the stream itself', isCertain: true };
   }
-  return fallback;
+  return null;
 }
 
-// Rates and channels of AAC by how often recorders use them. 44.1 and 48 kHz share their tables:
-// which of them it is follows from the picture rate.
-const usualSound: readonly (readonly [rate: number, channels: number])[] = [
-  [48_000, 2],
-  [48_000, 1],
-  [48_000, 6],
-  [32_000, 2],
-  [24_000, 1],
-  [16_000, 1],
-];
-
-/** Whether any picture is found with these parameter sets, before sound is looked for as well. */
-function findsPictures(source: ByteSource, from: number, layout: TrackLayout): boolean {
-  const [lane] = lanesOf(modelWith([plainTrack(layout)]));
-  if (!lane) return false;
-  const to = Math.min(source.size, from + pictureSearch);
-  const window = new ScanWindow(source, from, source.size, true);
-  for (let at = from; at < to; at += 1) {
-    if (window.isStart(lane.codec, at) && window.measure(lane.codec, at) > 0) return true;
+/**
+ * AV1's shortest pictures occur among any bytes by chance, so what lies between pictures is only known
+ * with the sound: the likely kinds are tried.
+ */
+function surveyByTrial(source: ByteSource, from: number, layout: TrackLayout): HeadSurvey {
+  let best: HeadSurvey = { pictures: [], runs: [], end: from };
+  let most = 0;
+  for (const sound of [null, ...usualSounds]) {
+    const track = sound && soundLayout(2, sound, sound.rates[0] ?? 48_000);
+    const tracks = [plainTrack(layout), ...(track ? [plainTrack(track)] : [])];
+    const { share, scanner } = cover(source, from, { timescale: 1000, writer: null, tracks });
+    if (share <= most * 1.01) continue;
+    [best, most] = [surveyOf(scanner.samples, scanner.position), share];
+    if (share >= enoughShare) break;
   }
-  return false;
+  return best;
 }
 
-/** Adds the sound tracks that a trial scan of the head finds beside the pictures. */
-function withSound(
+// Recorders begin with a picture, or with the sound that was there before the first one.
+const earliest = 64 * 1024;
+
+const startsEarly = (survey: HeadSurvey, from: number): boolean =>
+  (survey.pictures[0]?.at ?? Number.POSITIVE_INFINITY) - from <= earliest;
+
+/** Pictures whose sets are nowhere: they are made where that can be confirmed. */
+function guessBlind(
   source: ByteSource,
   from: number,
-  video: TrackLayout,
+  head: Uint8Array,
+  hints: GuessHints,
+  context: GuessContext,
+): Guess | null {
+  const found = surveyBlind(source, from);
+  if (!found) return null;
+  const { format, survey } = found;
+  tell(context, from);
+  const made =
+    format.codec === 'h264'
+      ? findMadeSets(source, survey, head, format, hints.sizes, {
+          ...context,
+          tell: () => tell(context, from),
+        })
+      : null;
+  if (made) {
+    const { layout, origin } = made;
+    const frameRate = sampleCodec(layout.stsd.subarray(16))?.frameRate ?? 0;
+    const model = modelOf(source, survey, plainTrack(layout), frameRate, hints);
+    if (coverage(source, from, model) >= leastShare) return { model, origin, isCertain: true };
+  }
+  const layout = blindLayout(1, format.codec, hints.sizes[0] ?? [0, 0]);
+  if (!layout) return null;
+  const model = modelOf(source, survey, { ...plainTrack(layout), blind: format }, 0, hints);
+  if (coverage(source, from, model) < leastShare) return null;
+  return { model, origin: 'the chain of its units', isCertain: false };
+}
+
+// Chance makes no chain of so many pictures.
+const leastPictures = 8;
+
+/** The pictures of a stream without sets, with the order in which they are shown. */
+function surveyBlind(
+  source: ByteSource,
+  from: number,
+): { format: BlindFormat; survey: HeadSurvey } | null {
+  let best: { codec: 'h264' | 'hevc'; survey: HeadSurvey } | null = null;
+  for (const codec of ['h264', 'hevc'] as const) {
+    const plain = blindCodec({ codec, frameNumBits: 0, orderBits: 0 });
+    const survey = surveyHead(source, from, from + headBytes, plain);
+    if (survey.pictures.length < leastPictures || !startsEarly(survey, from)) continue;
+    const share = pictureShare(survey, from);
+    if (!best || share > pictureShare(best.survey, from)) best = { codec, survey };
+  }
+  if (!best) return null;
+  const { codec, survey } = best;
+  const first = survey.pictures.findIndex(({ sync }) => sync);
+  if (first < 0) return null;
+  const pictures = survey.pictures
+    .slice(first, first + 90)
+    .map(({ at, end }) => source.read(at, Math.min(end - at, 4096)));
+  return { format: findBlindOrder(codec, pictures), survey };
+}
+
+function modelOf(
+  source: ByteSource,
+  survey: HeadSurvey,
+  video: TrackModel,
+  frameRate: number,
   hints: GuessHints,
 ): MediaModel {
-  let best = modelWith([plainTrack(video)]);
-  let most = coverage(source, from, best).share;
-  // A microphone in mono beside a stereo mix needs a second kind.
-  for (let kinds = 0; kinds < 2 && most < enoughShare; kinds += 1) {
-    let better: MediaModel | null = null;
-    for (const [rate, channels] of kinds === 0 ? usualSound : usualSound.slice(0, 2)) {
-      const sound = aacLayout(2 + kinds, rate, channels);
-      if (!sound) continue;
-      const model = modelWith([...best.tracks, plainTrack(sound)]);
-      const { share } = coverage(source, from, model);
-      if (share <= most * 1.01) continue;
-      [better, most] = [model, share];
-      if (share >= enoughShare) break;
-    }
-    if (!better) break;
-    best = better;
-  }
-  // AV1 begins too often by chance among bytes that may be anything.
-  const mayBePcm = hints.isQuickTime && video.entry.codec !== 'av1';
-  if (best.tracks.length === 1 && mayBePcm) return withPcm(source, from, video) ?? best;
-  return best.tracks.length === 2 ? withCountedSound(source, from, best) : best;
+  const guess = guessSound(source, survey.runs, hints.isQuickTime);
+  const sounds = soundTracks(guess, survey, frameRate);
+  return { timescale: 1000, writer: null, tracks: [video, ...sounds] };
 }
 
-/** Stereo PCM of 16 bits, which fits any bytes: it is believed where pictures go on behind it. */
-function withPcm(source: ByteSource, from: number, video: TrackLayout): MediaModel | null {
-  const alone = coverage(source, from, modelWith([plainTrack(video)])).scanner.samples.count;
-  const sound = pcmLayout(2, 48_000, 2);
-  const model = sound && modelWith([plainTrack(video), plainTrack(sound)]);
-  if (!model) return null;
-  const [pictures = 0] = coverage(source, from, model).scanner.samples.perTrack(2);
-  return pictures >= Math.max(8, alone * 2) ? model : null;
+/** Sound between bytes of which nothing is known, or with nothing else. */
+function guessSoundAlone(source: ByteSource, from: number, hints: GuessHints): Guess | null {
+  const to = Math.min(source.size, from + 256 * 1024);
+  const runs = [{ at: from, end: to }];
+  const guess = guessSound(source, runs, hints.isQuickTime);
+  const tracks = soundTracks(guess, { pictures: [], runs, end: to }, 0);
+  const model = { timescale: 1000, writer: null, tracks };
+  if (tracks.length === 0 || coverage(source, from, model) < 0.9) return null;
+  const name = tracks[0]?.layout.entry.codec ?? '';
+  return { model, origin: `${name} found by its syntax`, isCertain: true };
 }
 
-// The share of a file's head that becomes samples: below the one a model is wrong, from the other on
-// nothing better can come.
+// A right model turns nearly all of a file's head into samples, a wrong one little.
 const leastShare = 0.6;
 const enoughShare = 0.98;
 const coverageBytes = 2 * 1024 * 1024;
-// Looking for sound in bytes that hold none is slow: a right model has no need of it.
 const trialLimits = { holes: 2, holeBytes: 4 * 1024 };
-const pictureSearch = 64 * 1024;
+
+function coverage(source: ByteSource, from: number, model: MediaModel): number {
+  return cover(source, from, model).share;
+}
 
 interface Coverage {
-  /** 0 to 1; holes count against it. */
+  /** The share of a file's head that becomes samples, less what lies in holes: 0 to 1. */
   readonly share: number;
   readonly scanner: SampleScanner;
 }
 
-function coverage(source: ByteSource, from: number, model: MediaModel): Coverage {
+function cover(source: ByteSource, from: number, model: MediaModel): Coverage {
   const scanner = new SampleScanner(model, from);
   scanner.limits = trialLimits;
   const to = Math.min(source.size, from + coverageBytes);
   scanner.scan(source, to, false);
   const { samples } = scanner;
+  if (samples.count < 2) return { share: 0, scanner };
   let bytes = 0;
   for (let index = 0; index < samples.count; index += 1) bytes += samples.size[index] ?? 0;
   // A sample that the trial's end cuts off is nobody's fault.
   const read = Math.max(1, samples.holes.length > 0 ? to - from : scanner.position - from);
   const reach = Math.min(1, (scanner.position - from) / Math.max(1, (to - from) * 0.5));
   return { share: (bytes / read / (1 + samples.holes.length)) * reach, scanner };
-}
-
-const usualFrameRates = [30, 60, 25, 24, 50, 29.97, 23.976, 59.94, 15, 20, 48, 120];
-
-/**
- * How many sound tracks there are, and at which rate: tracks of one recorder keep step, so that runs
- * of sound between pictures are multiples of their number, and the picture rate comes out as usual.
- */
-function withCountedSound(source: ByteSource, from: number, model: MediaModel): MediaModel {
-  const { scanner } = coverage(source, from, model);
-  const { samples } = scanner;
-  const video = model.tracks[0]?.layout;
-  const sound = model.tracks[1]?.layout;
-  if (!video || !sound) return model;
-  const runs = soundRuns(samples.track.subarray(0, samples.count));
-  const [pictures = 0, sounds = 0] = samples.perTrack(2);
-  const frameRate = scanner.lanes[0]?.codec.frameRate ?? 0;
-  const { sampleRate, channels } = sound.entry;
-  let best = { tracks: 1, rate: sampleRate, off: 0.02 };
-  for (let tracks = 6; tracks >= 1; tracks -= 1) {
-    if (!areMultiples(runs, tracks)) continue;
-    for (const rate of sampleRate === 48_000 ? [48_000, 44_100] : [sampleRate]) {
-      const seconds = (sounds / tracks) * (1024 / rate);
-      const off = offFromUsual(pictures / seconds, frameRate);
-      if (off < best.off * 0.8) best = { tracks, rate, off };
-    }
-  }
-  const layouts = Array.from({ length: best.tracks }, (_, place) =>
-    aacLayout(2 + place, best.rate, channels),
-  );
-  return modelWith([
-    plainTrack(video),
-    ...layouts.flatMap((layout) => (layout ? [plainTrack(layout)] : [])),
-  ]);
-}
-
-/** How far a picture rate is from the stream's own, or from the nearest usual one. */
-function offFromUsual(rate: number, own: number): number {
-  const known = own > 0 ? [own] : usualFrameRates;
-  return Math.min(...known.map((usual) => Math.abs(rate / usual - 1)));
-}
-
-/** How many samples of sound stand between pictures, run by run; the ends are left out. */
-function soundRuns(tracks: Uint8Array): number[] {
-  const runs: number[] = [];
-  let run = 0;
-  for (const track of tracks) {
-    if (track === 1) run += 1;
-    else if (run > 0) {
-      runs.push(run);
-      run = 0;
-    }
-  }
-  return runs.slice(1);
-}
-
-function areMultiples(runs: readonly number[], step: number): boolean {
-  if (step === 1) return true;
-  const fitting = runs.filter((length) => length % step === 0).length;
-  return runs.length >= 8 && fitting >= runs.length * 0.97;
-}
-
-/** Sound between bytes of which nothing is known. */
-function soundAlone(source: ByteSource, from: number): Guess | null {
-  for (const [rate, channels] of usualSound) {
-    const sound = aacLayout(1, rate, channels);
-    if (!sound) continue;
-    const model = modelWith([plainTrack(sound)]);
-    const { share, scanner } = coverage(source, from, model);
-    if (scanner.samples.count < 8 || share < 0.9) continue;
-    return { model, origin: 'AAC found by its syntax', isCertain: true };
-  }
-  return null;
-}
-
-function modelWith(tracks: readonly TrackModel[]): MediaModel {
-  return { timescale: 1000, writer: null, tracks };
-}
-
-/** A track of which nothing but its description is known. */
-function plainTrack(layout: TrackLayout): TrackModel {
-  const isSound = layout.entry.kind === 'audio';
-  return {
-    layout,
-    skipped: 0,
-    delayed: 0,
-    shownFrom: 0,
-    reordering: 0,
-    hasEdits: false,
-    usualDuration: isSound ? 1024 : 0,
-    constantRate: isSound,
-    onGrid: false,
-    usualRun: 1,
-    runBytes: 0,
-    largestSample: 0,
-    meanSample: 0,
-    early: 0,
-    late: 0,
-    lead: 0,
-  };
 }

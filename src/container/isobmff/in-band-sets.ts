@@ -1,11 +1,12 @@
 /**
- * Codec set-up that stands in the stream itself: parameter sets in band, AV1's sequence header.
+ * Codec set-up that stands in the stream itself: parameter sets in band, AV1's sequence header, and
+ * the frames of Motion JPEG and ProRes, which need none.
  */
 import { parseAv1Sequence } from '../codec/av1.ts';
 import { parseH264Pps, parseH264Sps } from '../codec/h264-parameter-sets.ts';
 import { buildAvcConfig } from '../codec/h264-writer.ts';
 import { isHevcVps, parseHevcPps, parseHevcSps } from '../codec/hevc-parameter-sets.ts';
-import { FieldWriter, u32 } from './fields.ts';
+import { FieldWriter, u16, u32 } from './fields.ts';
 import type { TrackLayout } from './movie.ts';
 import { videoLayout } from './sample-entry-writer.ts';
 
@@ -21,7 +22,9 @@ export function* layoutsInBand(head: Uint8Array): Generator<TrackLayout> {
   for (let at = 0; at + 8 < head.length && found < mostCandidates; at += 1) {
     // A unit of less than 1 KiB: two zero bytes in front of its length.
     const hasLength = head[at] === 0 && head[at + 1] === 0;
-    const layout = hasLength ? (h264At(head, at) ?? hevcAt(head, at)) : av1At(head, at);
+    const layout = hasLength
+      ? (h264At(head, at) ?? hevcAt(head, at) ?? proresAt(head, at))
+      : (av1At(head, at) ?? mjpegAt(head, at));
     if (!layout) continue;
     found += 1;
     yield layout;
@@ -112,6 +115,33 @@ function av1At(head: Uint8Array, at: number): TrackLayout | null {
     timescale,
   );
 }
+
+/** A ProRes frame (SMPTE RDD 36 §5.1): its header tells size and sampling, not the profile. */
+function proresAt(head: Uint8Array, at: number): TrackLayout | null {
+  const isFrame = head[at + 4] === 0x69 && head[at + 5] === 0x63 && head[at + 6] === 0x70;
+  if (!isFrame || head[at + 7] !== 0x66 || at + 28 > head.length) return null;
+  const width = u16(head, at + 16);
+  const height = u16(head, at + 18);
+  const format = (head[at + 20] ?? 0) >> 6 === 3 ? 'ap4h' : 'apcn';
+  return isPicture(width, height) ? plainVideoLayout(format, [width, height]) : null;
+}
+
+/** A JPEG image: its frame header (SOF, ITU-T T.81 §B.2.2) tells the size. */
+function mjpegAt(head: Uint8Array, at: number): TrackLayout | null {
+  if (head[at] !== 0xff || head[at + 1] !== 0xd8 || head[at + 2] !== 0xff) return null;
+  for (let place = at + 2; place + 9 < head.length && head[place] === 0xff; ) {
+    const marker = head[place + 1] ?? 0;
+    const isFrame = marker >= 0xc0 && marker <= 0xc3;
+    const [height, width] = [u16(head, place + 5), u16(head, place + 7)];
+    if (isFrame) return isPicture(width, height) ? plainVideoLayout('jpeg', [width, height]) : null;
+    if (marker === 0xda || marker < 0xc0) return null;
+    place += 2 + u16(head, place + 2);
+  }
+  return null;
+}
+
+const plainVideoLayout = (format: string, size: readonly [number, number]): TrackLayout | null =>
+  videoLayout(1, format, size, null, new Uint8Array(0), timescale);
 
 /** A size that screens, cameras and phones have. */
 function isPicture(width: number, height: number): boolean {

@@ -1,6 +1,7 @@
 /**
  * Lanes: tracks whose samples look alike, so that a sample could be of any of them.
  */
+import { blindCodec } from '../codec/blind-nal.ts';
 import type { SampleCodec } from '../codec/codec.ts';
 import { sampleCodec } from '../codec/sample-codecs.ts';
 import type { MediaModel } from './media-model.ts';
@@ -25,7 +26,7 @@ export function lanesOf(model: MediaModel): Lane[] {
   model.tracks.forEach((track, place) => {
     const { stsd, entry } = track.layout;
     if (entry.encrypted || stsd.length < 24) return;
-    const codec = sampleCodec(stsd.subarray(16));
+    const codec = track.blind ? blindCodec(track.blind) : sampleCodec(stsd.subarray(16));
     if (!codec) return;
     const alike =
       codec.kind === 'audio'

@@ -4,6 +4,7 @@
  * A model holds no sample of its file and none of its times: only what stays the same from one
  * recording to the next. It is made from a file's index, here, and stored as JSON by profile.ts.
  */
+import type { BlindFormat } from '../codec/blind-nal.ts';
 import { startOf } from './edits.ts';
 import type { IndexedMedia, IndexedTrack } from './file-index.ts';
 import type { TrackLayout } from './movie.ts';
@@ -40,12 +41,37 @@ export interface TrackModel {
   readonly late: number;
   /** Seconds by which the first sample of a run was decoded after the sound behind it, on average. */
   readonly lead: number;
+  /** Pictures whose parameter sets are unknown: they are found, and kept without being understood. */
+  readonly blind?: BlindFormat;
 }
 
 export interface MediaModel {
   readonly timescale: number;
   readonly tracks: readonly TrackModel[];
   readonly writer: string | null;
+}
+
+/** A track of which nothing but its description is known. */
+export function plainTrack(layout: TrackLayout): TrackModel {
+  const isSound = layout.entry.kind === 'audio';
+  return {
+    layout,
+    skipped: 0,
+    delayed: 0,
+    shownFrom: 0,
+    reordering: 0,
+    hasEdits: false,
+    usualDuration: isSound ? 1024 : 0,
+    constantRate: isSound,
+    onGrid: false,
+    usualRun: 1,
+    runBytes: 0,
+    largestSample: 0,
+    meanSample: 0,
+    early: 0,
+    late: 0,
+    lead: 0,
+  };
 }
 
 /** Makes a model from a file's index. */

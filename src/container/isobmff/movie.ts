@@ -9,6 +9,11 @@ import { type Box, childBoxes, mostTracks } from './boxes.ts';
 import { fourcc, i32, i64, text, u16, u32, u64 } from './fields.ts';
 import { firstSampleEntry, type SampleEntry } from './sample-entry.ts';
 
+/** Pictures without a set-up that sample-entry-writer.ts describes: kept, not shown. */
+export function isKeptBlind({ flags, entry }: Pick<TrackLayout, 'flags' | 'entry'>): boolean {
+  return entry.kind === 'video' && (flags & 1) === 0 && ['avc3', 'hev1'].includes(entry.format);
+}
+
 /** One entry of an edit list (§8.6.6). */
 export interface Edit {
   /** Length in ticks of the movie. */

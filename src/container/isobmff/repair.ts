@@ -16,6 +16,7 @@ import {
 } from './file-index.ts';
 import type { FoundSamples } from './found-samples.ts';
 import { type MediaModel, modelOf } from './media-model.ts';
+import { isKeptBlind } from './movie.ts';
 import type { OutputTrack } from './movie-writer.ts';
 import { layOut } from './output-layout.ts';
 import { SampleColumns } from './sample-columns.ts';
@@ -80,6 +81,7 @@ export function summaryOf(track: OutputTrack): TrackSummary {
     ...(width > 0 ? { width, height } : {}),
     ...(sampleRate > 0 ? { sampleRate } : {}),
     ...(channels > 0 ? { channels } : {}),
+    ...(isKeptBlind(layout) ? { plays: false } : {}),
   };
 }
 

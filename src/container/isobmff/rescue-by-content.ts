@@ -14,7 +14,7 @@ import { modelFrom } from './profile.ts';
 import { describeFound, noRepair, type RescuedMedia } from './repair.ts';
 import { SampleScanner } from './sample-scanner.ts';
 import { timeSamples } from './timing.ts';
-import { type TrialVerdict, tryModel } from './trial.ts';
+import { errorsOfModel } from './trial.ts';
 
 // The head of a file in which candidates are tried: some seconds of any recording.
 const trialBytes = 4 * 1024 * 1024;
@@ -35,17 +35,21 @@ export function rescueByContent(
   const known = referenceCandidates(context.references);
   const ranked = rankCandidates(source, from, known);
   const refused: string[] = [];
+  let doubted: Candidate | null = null;
   for (const candidate of ranked.slice(0, 4)) {
     const verdict = tryHead(source, from, candidate.model, context.trialDecode);
-    if (verdict !== 'fails') return scanWith(source, from, candidate, context, refused);
+    if (verdict === 'fits') return scanWith(source, from, candidate, context, refused);
+    if (verdict === 'doubtful') doubted ??= candidate;
     refused.push(`The pictures do not decode with ${candidate.origin}.`);
   }
   const sizes = known.flatMap(({ model }) => sizesOf(model));
   const isQuickTime = found.brand === 'qt  ' || found.brand === '';
   const guess = guessModel(source, from, { sizes, isQuickTime }, context);
-  const [first] = ranked;
-  // A reference that chains but does not decode is still better than a guess nothing confirms.
-  if (first && !guess?.isCertain) return scanWith(source, from, first, context, refused);
+  // A reference with which most pictures decode is better than a guess nothing confirms; one with
+  // which none does would only show wrong ones.
+  const doubtedOrNone = doubted ?? (guess ? null : (ranked[0] ?? null));
+  if (doubtedOrNone && !guess?.isCertain)
+    return scanWith(source, from, doubtedOrNone, context, refused);
   if (guess) return scanWith(source, from, guess, context, refused);
   return nothingFits(context.references.length);
 }
@@ -86,19 +90,30 @@ function sizesOf(model: MediaModel): (readonly [width: number, height: number])[
     .map(({ layout }) => [layout.entry.width, layout.entry.height] as const);
 }
 
-/** Decodes the first pictures that a model finds in a file's head. */
+/**
+ * Decodes the first pictures that a model finds in a file's head; where they fail, which damage may
+ * be the reason for, those of its last key frame, too. `doubtful`: some decode.
+ */
 function tryHead(
   source: ByteSource,
   from: number,
   model: MediaModel,
   decode: TrialDecode | undefined,
-): TrialVerdict {
-  if (!decode) return 'unknown';
+): 'fits' | 'doubtful' | 'fails' {
+  if (!decode) return 'fits';
   const scanner = new SampleScanner(model, from);
   scanner.limits = trialLimits;
   scanHead(scanner, source, from);
-  return tryModel(source, model, scanner.samples, decode, 'first');
+  const errors = (where: 'first' | 'last') =>
+    errorsOfModel(source, model, scanner.samples, decode, where);
+  const first = errors('first');
+  if (first === 0) return 'fits';
+  const least = Math.min(first, errors('last'));
+  return least === 0 ? 'fits' : least < mostErrors ? 'doubtful' : 'fails';
 }
+
+// Errors a picture: with wrong parameter sets there are many in each.
+const mostErrors = 0.5;
 
 function referenceCandidates(references: readonly ReferenceProfile[]): Candidate[] {
   return references.flatMap((reference) => {
@@ -168,14 +183,18 @@ function finishScan(
   }
   const timed = timeSamples(samples, model, lanes);
   const tornFrom = scanner.tornFrom >= 0 ? scanner.tornFrom : source.size;
-  const lastPictures = tryModel(source, model, samples, context.trialDecode, 'last');
+  const isBlind = model.tracks.some(({ blind }) => blind !== undefined);
+  const lastErrors = isBlind
+    ? 0
+    : errorsOfModel(source, model, samples, context.trialDecode, 'last');
   const findings = [
     ...refused,
     `Found by content, with ${origin}: ${describeFound(samples, model)} samples.`,
     ...timingFinding(timed.method),
     ...samples.holes.slice(0, 20).map(holeFinding),
   ];
-  if (lastPictures === 'fails') {
+  if (isBlind) findings.push(keptFinding);
+  if (lastErrors > 0) {
     findings.push('The last pictures do not decode without errors: the set-up may have changed.');
   }
   const tail = source.size - tornFrom;
@@ -200,6 +219,9 @@ function missesTrack(samples: FoundSamples, model: MediaModel): boolean {
       counts[place] === 0 && (layout.entry.kind === 'video' || layout.entry.kind === 'audio'),
   );
 }
+
+const keptFinding =
+  'Its recorder’s parameter sets are nowhere in the file, and no likely ones fit: the pictures are kept with their times on a track that players pass over. It needs a sample from this recorder: any whole recording by it with the same settings.';
 
 function timingFinding(method: ReturnType<typeof timeSamples>['method']): string[] {
   if (method === 'constant') return ['The picture rate is constant and agrees with the sound.'];

@@ -2,7 +2,7 @@
  * Makes sample descriptions for tracks whose own was lost: from parameter sets found in the stream or
  * made for it (ISO/IEC 14496-12 §8.5.2, ISO/IEC 14496-14 §5.6, ISO/IEC 14496-15).
  */
-import { buildAudioConfig } from '../codec/audio-config.ts';
+import type { FoundSound } from '../codec/sound-search.ts';
 import { FieldWriter } from './fields.ts';
 import type { TrackLayout } from './movie.ts';
 import { firstSampleEntry, type SampleEntry } from './sample-entry.ts';
@@ -12,7 +12,7 @@ export function videoLayout(
   id: number,
   format: string,
   size: readonly [width: number, height: number],
-  configType: string,
+  configType: string | null,
   config: Uint8Array,
   timescale: number,
 ): TrackLayout | null {
@@ -21,64 +21,90 @@ export function videoLayout(
     out.box(format, () => {
       out.zeros(6).u16(1).zeros(16).u16(width).u16(height);
       out.u32(0x480000).u32(0x480000).u32(0).u16(1).zeros(32).u16(24).u16(0xffff);
-      out.box(configType, () => out.raw(config));
+      if (configType) out.box(configType, () => out.raw(config));
     });
   });
   const entry = firstSampleEntry(stsd, 'vide');
   return entry && layoutOf(id, 'vide', timescale, stsd, entry, mediaHeader('vmhd', 1, 8), size);
 }
 
-/** The layout of an AAC LC track. */
-export function aacLayout(id: number, rate: number, channels: number): TrackLayout | null {
-  const config = buildAudioConfig(rate, channels === 8 ? 7 : channels);
+/**
+ * The layout of a picture track whose parameter sets are unknown: an entry that leaves them to the
+ * stream, and a track that is in the movie and not enabled, so that players show the rest.
+ */
+export function blindLayout(
+  id: number,
+  codec: 'h264' | 'hevc',
+  size: readonly [width: number, height: number],
+): TrackLayout | null {
+  const layout =
+    codec === 'h264'
+      ? videoLayout(id, 'avc3', size, 'avcC', Uint8Array.of(1, 66, 0, 30, 0xff, 0xe0, 0), 90_000)
+      : videoLayout(id, 'hev1', size, 'hvcC', emptyHevcConfig(), 90_000);
+  return layout && { ...layout, flags: inMovie };
+}
+
+/** `tkhd` flag 2: in the movie. Without flag 1, enabled. */
+const inMovie = 2;
+
+/** `hvcC` without a set (ISO/IEC 14496-15 §8.3.3.1): main profile, lengths of four bytes. */
+function emptyHevcConfig(): Uint8Array {
+  const out = new FieldWriter(32);
+  out.u8(1).u8(1).u32(0x60000000).u32(0x90000000).u16(0).u8(93);
+  return out.u16(0xf000).u8(0xfc).u8(0xfd).u8(0xf8).u8(0xf8).u16(0).u8(0x0f).u8(0).bytes();
+}
+
+/** The layout of a sound track that was recognised by its bytes, at one of the rates it may have. */
+export function soundLayout(id: number, sound: FoundSound, rate: number): TrackLayout | null {
+  const setup = sound.setup(rate);
+  // QuickTime keeps what its uncompressed formats need behind four more fields.
+  const isLong = setup?.[0] === 'wave';
   const stsd = describe((out) => {
-    out.box('mp4a', () => {
+    out.box(sound.format, () => {
       out
         .zeros(6)
         .u16(1)
-        .zeros(8)
-        .u16(channels)
-        .u16(16)
+        .u16(isLong ? 1 : 0)
+        .zeros(6)
+        .u16(sound.channels)
+        .u16(isLong ? 16 : sound.bits)
         .zeros(4)
         .u32((rate << 16) >>> 0);
-      out.fullBox('esds', 0, 0, () => {
-        // ES, decoder configuration, its set-up, and the sync layer's (ISO/IEC 14496-1 §7.2.6.5).
+      const width = sound.bits / 8;
+      if (isLong)
         out
-          .u8(3)
-          .u8(23 + config.length)
-          .u16(id)
-          .u8(0);
-        out
-          .u8(4)
-          .u8(15 + config.length)
-          .u8(0x40)
-          .u8(0x15)
-          .zeros(11);
-        out.u8(5).u8(config.length).raw(config);
-        out.u8(6).u8(1).u8(2);
-      });
+          .u32(1)
+          .u32(width)
+          .u32(width * sound.channels)
+          .u32(2);
+      if (!setup) return;
+      const [type, payload] = setup;
+      if (type === 'esds') writeStream(out, id, sound.objectType ?? 0x40, payload);
+      else out.box(type, () => out.raw(payload));
     });
   });
   const entry = firstSampleEntry(stsd, 'soun');
   return entry && layoutOf(id, 'soun', rate, stsd, entry, mediaHeader('smhd', 0, 4), [0, 0]);
 }
 
-/** The layout of a track of little-endian PCM with 16 bits a channel, as QuickTime describes it. */
-export function pcmLayout(id: number, rate: number, channels: number): TrackLayout | null {
-  const stsd = describe((out) => {
-    out.box('sowt', () => {
-      out
-        .zeros(6)
-        .u16(1)
-        .zeros(8)
-        .u16(channels)
-        .u16(16)
-        .zeros(4)
-        .u32((rate << 16) >>> 0);
-    });
+/** ES, decoder configuration, its set-up, and the sync layer's (ISO/IEC 14496-1 §7.2.6.5). */
+function writeStream(out: FieldWriter, id: number, objectType: number, setup: Uint8Array): void {
+  const setupBytes = setup.length > 0 ? setup.length + 2 : 0;
+  out.fullBox('esds', 0, 0, () => {
+    out
+      .u8(3)
+      .u8(21 + setupBytes)
+      .u16(id)
+      .u8(0);
+    out
+      .u8(4)
+      .u8(13 + setupBytes)
+      .u8(objectType)
+      .u8(0x15)
+      .zeros(11);
+    if (setup.length > 0) out.u8(5).u8(setup.length).raw(setup);
+    out.u8(6).u8(1).u8(2);
   });
-  const entry = firstSampleEntry(stsd, 'soun');
-  return entry && layoutOf(id, 'soun', rate, stsd, entry, mediaHeader('smhd', 0, 4), [0, 0]);
 }
 
 function describe(fill: (out: FieldWriter) => void): Uint8Array {

@@ -66,6 +66,18 @@ export function picturesFrom(
   return pictures;
 }
 
+/** How many errors a picture gives on average, and more for pictures that do not appear at all. */
+export function errorsPerPicture(
+  sets: ParameterSets | null,
+  pictures: readonly Uint8Array[],
+  decode: TrialDecode | undefined,
+): number {
+  if (!decode || !sets || pictures.length === 0) return 0;
+  const bytes = annexB(sets.units, pictures, sets.lengthBytes);
+  const { frames, errors } = decode({ format: sets.format, bytes });
+  return frames === 0 ? Number.POSITIVE_INFINITY : errors / pictures.length;
+}
+
 /** Decodes some pictures with a track's parameter sets. */
 export function tryPictures(
   sets: ParameterSets | null,
@@ -73,21 +85,19 @@ export function tryPictures(
   decode: TrialDecode | undefined,
 ): TrialVerdict {
   if (!decode || !sets || pictures.length === 0) return 'unknown';
-  const bytes = annexB(sets.units, pictures, sets.lengthBytes);
-  const result = decode({ format: sets.format, bytes });
-  return result.frames > 0 && result.errors === 0 ? 'fits' : 'fails';
+  return errorsPerPicture(sets, pictures, decode) === 0 ? 'fits' : 'fails';
 }
 
-/** Tries the pictures of the first picture track of a model. */
-export function tryModel(
+/** Errors a picture, for pictures of the first picture track of a model; 0 where nothing is known. */
+export function errorsOfModel(
   source: ByteSource,
   model: MediaModel,
   found: FoundSamples,
   decode: TrialDecode | undefined,
   where: 'first' | 'last',
-): TrialVerdict {
+): number {
   const track = model.tracks.findIndex(({ layout }) => layout.entry.kind === 'video');
   const layout = model.tracks[track]?.layout;
-  if (!layout) return 'unknown';
-  return tryPictures(parameterSets(layout), picturesFrom(source, found, track, where), decode);
+  if (!layout) return 0;
+  return errorsPerPicture(parameterSets(layout), picturesFrom(source, found, track, where), decode);
 }

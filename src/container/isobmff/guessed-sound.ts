@@ -1,0 +1,121 @@
+/**
+ * The sound tracks of a file without a reference: of what kind, how many, at which rate.
+ */
+import type { ByteSource } from '../bytes.ts';
+import { type FoundSound, findSound, type SoundRun } from '../codec/sound-search.ts';
+import type { HeadSurvey, Place } from './head-survey.ts';
+import { plainTrack, type TrackModel } from './media-model.ts';
+import { soundLayout } from './sample-entry-writer.ts';
+
+/** Kinds of sound, and the seconds of it in front of what was recorded. */
+export interface GuessedSound {
+  readonly sounds: readonly FoundSound[];
+  readonly priming: (sound: FoundSound, rate: number) => number;
+}
+
+// Enough runs to be sure, few enough to be quick.
+const mostRuns = 120;
+const mostBytes = 2 * 1024 * 1024;
+// The first frame or two, where an encoder leaves its name.
+const mostSigned = 4096;
+
+/** Recognises what lies in runs between pictures. */
+export function guessSound(
+  source: ByteSource,
+  runs: readonly Place[],
+  mayBePcm: boolean,
+): GuessedSound {
+  const bytes = new Uint8Array(mostBytes);
+  const places: SoundRun[] = [];
+  let used = 0;
+  for (const { at, end } of runs.slice(0, mostRuns)) {
+    const length = end - at;
+    if (used + length > mostBytes) break;
+    bytes.set(source.read(at, length), used);
+    places.push([used, used + length]);
+    used += length;
+  }
+  const read = bytes.subarray(0, used);
+  const sounds = findSound(read, places, mayBePcm);
+  const first = read.subarray(0, mostSigned);
+  return { sounds, priming: (sound, rate) => primingOf(first, sound, rate) };
+}
+
+/**
+ * Seconds that an encoder puts in front of the sound, where it signs its first frame: libavcodec's
+ * AAC 1024 samples, LAME 1105; Opus' are in its set-up. Unsigned ones are not guessed.
+ */
+function primingOf(first: Uint8Array, sound: FoundSound, rate: number): number {
+  const text = String.fromCharCode(...first);
+  const signs = (name: string): boolean => text.includes(name);
+  if (sound.format === 'Opus') return 312 / 48_000;
+  if (sound.objectType === 0x40) return signs('Lavc') ? 1024 / rate : 0;
+  return sound.objectType === 0x6b && (signs('LAME') || signs('Lavc')) ? 1105 / rate : 0;
+}
+
+/** The tracks of these kinds, behind a picture track where there are pictures. */
+export function soundTracks(
+  { sounds, priming }: GuessedSound,
+  survey: HeadSurvey,
+  frameRate: number,
+): TrackModel[] {
+  const tracks: TrackModel[] = [];
+  for (const sound of sounds) {
+    const isOnly = sounds.length === 1;
+    const { count, rate } = countTracks(sound, survey, frameRate, isOnly);
+    for (let n = 0; n < count; n += 1) {
+      const id = tracks.length + (survey.pictures.length > 0 ? 2 : 1);
+      const layout = soundLayout(id, sound, rate);
+      if (!layout) continue;
+      const skipped = priming(sound, rate);
+      tracks.push({ ...plainTrack(layout), skipped, hasEdits: skipped > 0 });
+    }
+  }
+  return tracks;
+}
+
+const usualFrameRates = [30, 60, 25, 24, 50, 29.97, 23.976, 59.94, 15, 20, 48, 120];
+const mostTracks = 6;
+
+/**
+ * How many tracks there are of one kind, and at which rate: tracks of one recorder keep step, so that
+ * runs of sound between pictures are multiples of their number, and the picture rate comes out as
+ * usual.
+ */
+function countTracks(
+  sound: FoundSound,
+  survey: HeadSurvey,
+  frameRate: number,
+  isOnly: boolean,
+): { count: number; rate: number } {
+  const [first = 48_000] = sound.rates;
+  let best = { count: 1, rate: first, off: 0.02 };
+  const { counts, frameTicks, rates } = sound;
+  const surveyed = counts.length;
+  const last = survey.runs[surveyed - 1]?.end ?? 0;
+  const pictures = survey.pictures.filter(({ at }) => at < last).length;
+  if (pictures < 8 || frameTicks === 0) return best;
+  const frames = counts.reduce((sum, count) => sum + count, 0);
+  for (let count = isOnly && frameTicks > 1 ? mostTracks : 1; count >= 1; count -= 1) {
+    if (!areMultiples(counts, count)) continue;
+    for (const rate of rates) {
+      const seconds = (frames / count) * (frameTicks / rate);
+      const off = offFromUsual(pictures / seconds, frameRate);
+      if (off < best.off * 0.8) best = { count, rate, off };
+    }
+  }
+  return best;
+}
+
+/** How far a picture rate is from the stream's own, or from the nearest usual one. */
+function offFromUsual(rate: number, own: number): number {
+  const known = own > 0 ? [own] : usualFrameRates;
+  return Math.min(...known.map((usual) => Math.abs(rate / usual - 1)));
+}
+
+function areMultiples(counts: readonly number[], step: number): boolean {
+  if (step === 1) return true;
+  const runs = counts.slice(1);
+  const fitting = runs.filter((length) => length % step === 0).length;
+  return runs.length >= 8 && fitting >= runs.length * 0.95;
+}

@@ -1,0 +1,90 @@
+/**
+ * What lies in a file's head when only its pictures can be told: the pictures, and the runs of bytes
+ * between them, which are sound of a kind yet to be found (sound-search.ts).
+ */
+import type { ByteSource } from '../bytes.ts';
+import { needsMore, type SampleCodec } from '../codec/codec.ts';
+import { type FoundSamples, foundFlags } from './found-samples.ts';
+import { ScanWindow } from './scan-window.ts';
+
+export interface Place {
+  readonly at: number;
+  readonly end: number;
+}
+
+export interface SurveyedPicture extends Place {
+  readonly sync: boolean;
+}
+
+export interface HeadSurvey {
+  readonly pictures: readonly SurveyedPicture[];
+  /** What lies between pictures, or in front of the first, in the order of the file. */
+  readonly runs: readonly Place[];
+  /** Where the survey ended. */
+  readonly end: number;
+}
+
+// Some seconds of any recording; a run is at most what a muxer holds back of several tracks.
+const mostPictures = 400;
+const longestRun = 2 * 1024 * 1024;
+
+/** Walks the head of a file with the codec of its pictures. */
+export function surveyHead(
+  source: ByteSource,
+  from: number,
+  to: number,
+  codec: SampleCodec,
+): HeadSurvey {
+  const window = new ScanWindow(source, from, to, to >= source.size);
+  const pictures: SurveyedPicture[] = [];
+  const runs: Place[] = [];
+  let at = from;
+  while (at < window.to && pictures.length < mostPictures) {
+    const length = window.measure(codec, at);
+    if (length > 0) {
+      const { sync, recoveryPoint } = codec.last;
+      codec.accept();
+      pictures.push({ at, end: at + length, sync: sync || recoveryPoint });
+      at += length;
+      continue;
+    }
+    if (length === needsMore && window.to - at < codec.maxSampleBytes) break;
+    const next = nextPicture(window, at + 1, codec);
+    if (next < 0) break;
+    runs.push({ at, end: next });
+    at = next;
+  }
+  return { pictures, runs, end: at };
+}
+
+function nextPicture(window: ScanWindow, from: number, codec: SampleCodec): number {
+  const to = Math.min(window.to, from + longestRun);
+  for (let at = from; at < to; at += 1) {
+    if (window.isStart(codec, at) && window.measure(codec, at) > 0) return at;
+  }
+  return -1;
+}
+
+/** What a trial scan found, as a survey: samples of the first track are the pictures. */
+export function surveyOf(samples: FoundSamples, end: number): HeadSurvey {
+  const pictures: SurveyedPicture[] = [];
+  const runs: Place[] = [];
+  let run: { at: number; end: number } | null = null;
+  for (let index = 0; index < samples.count; index += 1) {
+    const at = samples.offset[index] ?? 0;
+    const place = { at, end: at + (samples.size[index] ?? 0) };
+    if (samples.track[index] === 0) {
+      if (run) runs.push(run);
+      run = null;
+      pictures.push({ ...place, sync: ((samples.flags[index] ?? 0) & foundFlags.sync) !== 0 });
+    } else if (run && run.end === at) run.end = place.end;
+    else run = place;
+  }
+  return { pictures, runs, end };
+}
+
+/** Bytes of the pictures and the runs, as a share of what was surveyed that is pictures: 0 to 1. */
+export function pictureShare({ pictures, end }: HeadSurvey, from: number): number {
+  const bytes = pictures.reduce((sum, picture) => sum + picture.end - picture.at, 0);
+  return end > from ? bytes / (end - from) : 0;
+}
