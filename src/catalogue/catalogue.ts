@@ -121,7 +121,11 @@ function build(database: Database.Database, options: CatalogueOptions): Catalogu
       database.exec(`INSERT INTO search (search) VALUES ('delete-all')`);
     },
     close() {
-      database.pragma('optimize');
+      try {
+        database.pragma('optimize');
+      } catch {
+        // A disk that is full: what would have become faster is no reason not to close.
+      }
       database.close();
     },
   };

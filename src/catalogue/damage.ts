@@ -29,3 +29,7 @@ export function obstacleOf(path: string, cause: unknown): unknown {
   }
   return cause;
 }
+
+/** True for what the driver says to whoever uses a catalogue after it was closed. */
+export const isOfClosedFile = (cause: unknown): boolean =>
+  cause instanceof TypeError && cause.message === 'The database connection is not open';

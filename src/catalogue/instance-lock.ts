@@ -19,7 +19,8 @@ export function takeInstanceLock(path: string): InstanceLock | null {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   const database = openDatabase(path, { timeout: 0 });
   try {
-    database.pragma('journal_mode = DELETE');
+    // Nothing is ever written to it: the lock can be had on a full disk, too.
+    database.pragma('journal_mode = MEMORY');
     database.exec('BEGIN EXCLUSIVE');
   } catch (cause) {
     database.close();

@@ -15,13 +15,16 @@ import { takeInstanceLock } from '../catalogue/instance-lock.ts';
 import { RoomtapeError } from '../errors.ts';
 import { systemClock } from '../system/clock.ts';
 import { readConfig } from '../system/config.ts';
+import { systemCode } from '../system/files.ts';
 import { type OpenLog, openLog } from '../system/log.ts';
 import { type Paths, pathsOf } from '../system/paths.ts';
 import { version } from '../system/version.ts';
 import type { DaemonContext } from './area.ts';
 import { openAreas } from './areas.ts';
 import { EventHub } from './event-hub.ts';
+import { Interruptions, isUnwritable } from './interruptions.ts';
 import { ListeningSocket } from './listening-socket.ts';
+import { waitForRoom } from './waiting-for-room.ts';
 
 export interface DaemonOptions {
   readonly home: string;
@@ -52,19 +55,56 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
       flags: options.settings,
     });
     const log = openLog(paths.log, config['log-level']);
-    const catalogue = openCatalogue({
-      path: paths.catalogue,
-      backups: paths.backups,
-      newMachineId: randomUUID(),
-      now: systemClock.now(),
-    });
     try {
-      await live(options, paths, config, log, catalogue);
+      await liveOn({ options, paths, config, log, interruptions: new Interruptions(log) });
     } finally {
-      catalogue.close();
+      log.info('daemon ended');
+      log.close();
     }
   } finally {
     lock.release();
+  }
+}
+
+/** What one life of the daemon shares with the next. */
+interface Life {
+  readonly options: DaemonOptions;
+  readonly paths: Paths;
+  readonly config: DaemonContext['config'];
+  readonly log: OpenLog;
+  readonly interruptions: Interruptions;
+}
+
+/** Lives until the end; a data folder that takes nothing more is waited for. */
+async function liveOn(life: Life): Promise<void> {
+  const { paths, log, interruptions } = life;
+  for (let hasLived = false; ; ) {
+    const problem = await liveOnce(life).catch((cause: unknown) => {
+      // A folder that was never writable is told to whoever starts the daemon.
+      if (isUnwritable(cause) && (hasLived || cause.code === 'disk-full')) return cause;
+      throw cause;
+    });
+    if (problem === null) return;
+    hasLived = true;
+    if (!(await waitForRoom(paths, problem, interruptions, log))) return;
+    log.info('the data folder can be written to again');
+  }
+}
+
+/** From the disk until the end (null), or until the data folder cannot be written to. */
+async function liveOnce(life: Life): Promise<RoomtapeError | null> {
+  const { paths } = life;
+  life.interruptions.begin();
+  const catalogue = openCatalogue({
+    path: paths.catalogue,
+    backups: paths.backups,
+    newMachineId: randomUUID(),
+    now: systemClock.now(),
+  });
+  try {
+    return await live(life, catalogue);
+  } finally {
+    catalogue.close();
   }
 }
 
@@ -80,15 +120,9 @@ function prepareHome(paths: Paths): void {
   }
 }
 
-async function live(
-  options: DaemonOptions,
-  paths: Paths,
-  config: DaemonContext['config'],
-  log: OpenLog,
-  catalogue: Catalogue,
-): Promise<void> {
+async function live(life: Life, catalogue: Catalogue): Promise<RoomtapeError | null> {
+  const { options, paths, config, log, interruptions } = life;
   const hub = new EventHub(systemClock);
-  const end = endSignal(log);
   const context: DaemonContext = {
     paths,
     config,
@@ -98,7 +132,7 @@ async function live(
     version: version(),
     startedAt: systemClock.now(),
     publish: (event) => hub.publish(event),
-    stop: (reason) => end.call(reason),
+    stop: (reason) => interruptions.end(reason),
   };
   log.info({ version: context.version, home: paths.home, node: process.version }, 'daemon starts');
   const areas = await openAreas(context);
@@ -114,17 +148,21 @@ async function live(
     await socket.open();
     log.info({ socket: paths.socket }, 'daemon answers');
     options.onReady?.(paths.socket);
-    const reason = await end.promise;
-    log.info({ reason }, 'daemon ends');
+    const interruption = await interruptions.next();
+    if (interruption.kind === 'unwritable') {
+      const { message: text } = interruption.problem;
+      hub.publish({ type: 'daemon:unwritable', text, body: {} });
+      return interruption.problem;
+    }
+    log.info({ reason: interruption.reason }, 'daemon ends');
     setTimeout(() => {
       log.error('an area did not end in time');
       process.exit(0);
     }, endWithinMs).unref();
+    return null;
   } finally {
     await socket.close();
     await areas.close();
-    log.info('daemon ended');
-    log.close();
   }
 }
 
@@ -136,7 +174,7 @@ function guarded(handlers: Handlers, path: string): Handlers {
       try {
         return await handle(input);
       } catch (cause) {
-        throw obstacleOf(path, cause);
+        throw unwritten(obstacleOf(path, cause));
       }
     };
   const entries = Object.entries(handlers).map(([name, handle]) => [name, guard(handle)]);
@@ -144,28 +182,14 @@ function guarded(handlers: Handlers, path: string): Handlers {
   return Object.fromEntries(entries) as unknown as Handlers;
 }
 
-/** Resolves with the reason at the first signal or call; ends at once at the third. */
-function endSignal(log: OpenLog): { promise: Promise<string>; call: (reason: string) => void } {
-  let call: (reason: string) => void = () => {};
-  const promise = new Promise<string>((resolve) => {
-    call = resolve;
+/** Keys and recorders are files of their own: what the system says of them is an obstacle, too. */
+function unwritten(cause: unknown): unknown {
+  const code = cause instanceof RoomtapeError ? undefined : systemCode(cause);
+  const isFull = code === 'ENOSPC' || code === 'EDQUOT';
+  if (!isFull && code !== 'EROFS' && code !== 'EIO' && code !== 'EACCES') return cause;
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new RoomtapeError(isFull ? 'disk-full' : 'write-failed', `It was not done: ${reason}.`, {
+    next: 'roomtape doctor',
+    cause,
   });
-  let signals = 0;
-  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
-    process.on(signal, () => {
-      signals += 1;
-      if (signals > 2) process.exit(1);
-      call(signal);
-    });
-  }
-  // A bug ends the daemon, because what it would go on with may be wrong; the log says what it was.
-  const onBug = (problem: unknown) => {
-    log.error({ err: problem }, 'a bug ends the daemon');
-    const text = problem instanceof Error ? problem.stack : String(problem);
-    process.stderr.write(`roomtape: A mistake in Roomtape ended the daemon: ${text}\n`);
-    process.exit(1);
-  };
-  process.on('uncaughtException', onBug);
-  process.on('unhandledRejection', onBug);
-  return { promise, call };
 }

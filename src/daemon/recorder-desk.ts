@@ -26,6 +26,7 @@ import {
 } from '../session/state.ts';
 import { rowOf } from '../session/table.ts';
 import type { DaemonContext } from './area.ts';
+import { isUnwritable } from './interruptions.ts';
 import type { Applied, Driver, Sessions } from './sessions.ts';
 import type { WarningDesk } from './warning-desk.ts';
 
@@ -58,14 +59,15 @@ export class RecorderDesk {
     string,
     { readonly recording: RecordingId; readonly until: number }
   >();
-  readonly #closing: () => void;
+  readonly #unsubscribeFromSessions: () => void;
+  #closed = false;
 
   constructor(context: DaemonContext, sessions: Sessions, warnings: WarningDesk) {
     this.#context = context;
     this.#sessions = sessions;
     this.#warnings = warnings;
     sessions.driver = (state, command, actor) => this.#drive(state, command, actor);
-    this.#closing = sessions.onEvent((event, state) => this.#onSessionEvent(event, state));
+    this.#unsubscribeFromSessions = sessions.onEvent((event, state) => this.#onSessionEvent(event, state));
   }
 
   /** In the order they were added. */
@@ -123,7 +125,8 @@ export class RecorderDesk {
 
   /** Lets go of all recorders; what they record goes on. */
   async close(): Promise<void> {
-    this.#closing();
+    this.#closed = true;
+    this.#unsubscribeFromSessions();
     await Promise.all(this.recorders.map((recorder) => this.remove(recorder.name)));
   }
 
@@ -243,7 +246,7 @@ export class RecorderDesk {
     // Behind what is under way: a command that fails in the middle must not race its consequences.
     const { name } = recorder;
     this.#unwritten.set(name, (this.#unwritten.get(name) ?? 0) + 1);
-    void this.#enqueue(recorder, async () => {
+    this.#soon(recorder, async () => {
       this.#unwritten.set(name, (this.#unwritten.get(name) ?? 1) - 1);
       this.#writeDown(recorder, change);
     });
@@ -305,7 +308,7 @@ export class RecorderDesk {
       next: enforce ? permitted.next : `roomtape stop, or ${permitted.next}`,
       body: { recorder: name },
     });
-    if (enforce) void this.#enqueue(recorder, () => this.#stopIfCapturing(recorder));
+    if (enforce) this.#soon(recorder, () => this.#stopIfCapturing(recorder));
   }
 
   #tell(
@@ -383,7 +386,7 @@ export class RecorderDesk {
     if (!recording || recording.participant !== state.self) return;
     const recorder = recording.recorder ? this.#recorders.get(recording.recorder) : undefined;
     if (recorder && recording.control === 'roomtape') {
-      void this.#enqueue(recorder, () => this.#reconcile(recorder));
+      this.#soon(recorder, () => this.#reconcile(recorder));
     } else if (event.type === 'recording-stopped' && recording.control === 'declared') {
       this.#warnOfEnd(recording, state);
     }
@@ -456,6 +459,22 @@ export class RecorderDesk {
     const bound = this.#bound.get(recorder.name);
     if (path === null || bound === undefined || !isCapturing(recorder.state)) return;
     this.#claims.set(path, bound);
+  }
+
+  /** Work that nobody waits for: a recorder that fails is told of, and ends nothing else. */
+  #soon(recorder: Recorder, work: () => Promise<void>): void {
+    const { name } = recorder;
+    const unlessClosed = async () => (this.#closed ? undefined : work());
+    this.#enqueue(recorder, unlessClosed).catch((problem: unknown) => {
+      if (!(problem instanceof RoomtapeError) || isUnwritable(problem)) throw problem;
+      this.#warnings.raise(`${name}:failed`, {
+        kind: 'recorder-failed',
+        level: 'error',
+        text: `${name} does not do what the session says: ${problem.message}`,
+        next: problem.next ?? 'roomtape status',
+        body: { recorder: name, path: pathOf(recorder.state) },
+      });
+    });
   }
 
   #enqueue<T>(recorder: Recorder, work: () => Promise<T>): Promise<T> {

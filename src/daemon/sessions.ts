@@ -67,6 +67,7 @@ export class Sessions {
   readonly #listeners = new Set<EventListener>();
   readonly #appointment: Appointment;
   #settingUp = false;
+  #closed = false;
   /** Set by whoever drives recorders; without it recordings are only declared. */
   chooseRecorder: RecorderChoice | undefined;
   /** Set by whoever has the recorder do it first; stronger than `chooseRecorder`. */
@@ -107,6 +108,7 @@ export class Sessions {
   }
 
   close(): void {
+    this.#closed = true;
     this.#appointment.cancel();
     for (const id of this.#states.keys()) this.#snapshot(id);
   }
@@ -365,6 +367,7 @@ export class Sessions {
     this.#settingUp = true;
     setImmediate(() => {
       this.#settingUp = false;
+      if (this.#closed) return;
       let next: number | null = null;
       for (const state of this.open()) {
         const answer = due(state, this.now());

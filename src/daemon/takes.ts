@@ -11,6 +11,7 @@ import PQueue from 'p-queue';
 import type { StatusTake } from '../api/status.ts';
 import type { TakeRecord } from '../catalogue/take-table.ts';
 import type { Diagnosis } from '../container/diagnosis.ts';
+import { RoomtapeError } from '../errors.ts';
 import type { RecorderId } from '../recorders/profile.ts';
 import { judgeName, profileOf, recogniseRecorder } from '../recorders/profiles.ts';
 import { meetingTitle } from '../recorders/zoom-folder.ts';
@@ -485,6 +486,8 @@ export class Takes {
         for (const waiting of step.retry ?? []) this.recoverAgain(waiting);
       }
     } catch (problem) {
+      // A catalogue that takes nothing is no mistake of this take's: the daemon begins anew.
+      if (problem instanceof RoomtapeError) throw problem;
       // The stage stays where it was: the next daemon tries again.
       this.#context.log.error({ err: problem, take: id }, 'a take could not go on');
       const told = { problem: 'A mistake in Roomtape stopped its journey.', next: 'roomtape logs' };

@@ -26,6 +26,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { RoomtapeError } from '../errors.ts';
+import { syncFolder } from './plan-writer.ts';
 
 export interface Identity {
   /** The public key: 32 bytes in base64url. */
@@ -49,8 +50,7 @@ export function openIdentity(folder: string): Identity {
 
 /** Replaces the identity by a new key; the old one is kept beside it. */
 export function rotateIdentity(folder: string, now: number): Identity {
-  retire(folder, now);
-  keep(folder, generateKeyPairSync('ed25519').privateKey);
+  keep(folder, generateKeyPairSync('ed25519').privateKey, now);
   return openIdentity(folder);
 }
 
@@ -62,9 +62,8 @@ export function exportIdentity(folder: string): string {
 /** Takes over an exported key; the present one is kept beside it. */
 export function importIdentity(folder: string, pem: string, now: number): Identity {
   const identity = parseIdentity(pem, 'the key to be imported');
-  retire(folder, now);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  keep(folder, identity.privateKey);
+  keep(folder, identity.privateKey, now);
   return openIdentity(folder);
 }
 
@@ -90,25 +89,37 @@ function pemOf(privateKey: KeyObject): string {
   return String(privateKey.export({ type: 'pkcs8', format: 'pem' }));
 }
 
-// Written beside and renamed: a crash leaves the old key or the new one, never half of one.
-function keep(folder: string, privateKey: KeyObject): void {
+/**
+ * Written beside and renamed: a crash or a full disk leaves the old key or the new one, never half of
+ * one and never none, for a missing key would be made anew and nobody would know its owner.
+ */
+function keep(folder: string, privateKey: KeyObject, now = 0): void {
+  const path = join(folder, fileName);
   const partial = join(folder, `.${fileName}.${process.pid}`);
   rmSync(partial, { force: true });
-  const file = openSync(partial, 'wx', 0o600);
   try {
-    writeFileSync(file, pemOf(privateKey));
+    writeSynced(partial, pemOf(privateKey));
+    if (existsSync(path)) {
+      const stamp = new Date(now).toISOString().replaceAll(/[:.]/g, '-');
+      const retired = join(folder, `identity-until-${stamp}.pem`);
+      if (!existsSync(retired)) writeSynced(retired, readFileSync(path, 'utf8'));
+    }
+    renameSync(partial, path);
+  } catch (cause) {
+    rmSync(partial, { force: true });
+    throw cause;
+  }
+  syncFolder(folder);
+}
+
+function writeSynced(path: string, text: string): void {
+  const file = openSync(path, 'wx', 0o600);
+  try {
+    writeFileSync(file, text);
     fsyncSync(file);
   } finally {
     closeSync(file);
   }
-  renameSync(partial, join(folder, fileName));
-}
-
-function retire(folder: string, now: number): void {
-  const path = join(folder, fileName);
-  if (!existsSync(path)) return;
-  const stamp = new Date(now).toISOString().replaceAll(/[:.]/g, '-');
-  renameSync(path, join(folder, `identity-until-${stamp}.pem`));
 }
 
 function assertPrivate(path: string): void {

@@ -26,6 +26,8 @@ export interface RunOptions {
 const memoryLimitMb = 256;
 /** Diagnosing is a matter of milliseconds, but a disk may have to wake up first. */
 const defaultStallMs = 60_000;
+/** So long a job may take to clean up after itself when all ends. */
+const cancelWithinMs = 500;
 
 export class RescueWorkers {
   readonly #most: number;
@@ -56,9 +58,11 @@ export class RescueWorkers {
     }
   }
 
-  /** Ends all threads; what they were writing is removed by the next run. */
+  /** Ends all threads; what one was writing is removed by itself, or by the next run. */
   async close(): Promise<void> {
     this.#closed = true;
+    const busy = [...this.#threads].map((thread) => thread.cancel());
+    await Promise.race([Promise.all(busy), pause(cancelWithinMs)]);
     await Promise.all([...this.#threads].map((thread) => thread.end()));
     for (const go of this.#waiting.splice(0)) go();
   }
@@ -82,6 +86,11 @@ export class RescueWorkers {
   }
 }
 
+const pause = (ms: number) =>
+  new Promise<void>((resolve) => {
+    setTimeout(resolve, ms).unref();
+  });
+
 class Thread {
   dead = false;
   busy = false;
@@ -89,6 +98,10 @@ class Thread {
   readonly #idleMs: number;
   #idle: NodeJS.Timeout | undefined;
   #jobs = 0;
+  #cancelled = false;
+  /** Of the job that is under way. */
+  #stop: Int32Array | undefined;
+  #under: Promise<void> = Promise.resolve();
 
   constructor(idleMs: number) {
     this.#idleMs = idleMs;
@@ -109,6 +122,13 @@ class Thread {
     return this;
   }
 
+  /** Asks the job that is under way to stop, and waits until it has. */
+  async cancel(): Promise<void> {
+    this.#cancelled = true;
+    if (this.#stop) Atomics.store(this.#stop, 0, 1);
+    await this.#under;
+  }
+
   async end(): Promise<void> {
     this.dead = true;
     clearTimeout(this.#idle);
@@ -118,6 +138,12 @@ class Thread {
   async perform(job: Job, options: RunOptions): Promise<unknown> {
     const { signal, onProgress, stallMs = defaultStallMs } = options;
     const stop = new Int32Array(new SharedArrayBuffer(4));
+    if (this.#cancelled) Atomics.store(stop, 0, 1);
+    this.#stop = stop;
+    let over = () => {};
+    this.#under = new Promise((resolve) => {
+      over = resolve;
+    });
     this.#jobs += 1;
     const id = this.#jobs;
     const worker = this.#worker;
@@ -157,6 +183,7 @@ class Thread {
         worker.postMessage({ id, job, stop } satisfies ToWorker);
       });
     } finally {
+      over();
       clearTimeout(watchdog);
       for (const undo of cleanUp) undo();
       this.#rest();

@@ -9,12 +9,15 @@ import {
   RecorderStates,
   wrongState,
 } from '../../src/capture/recorder.ts';
+import { RoomtapeError } from '../../src/errors.ts';
 
 export class HandRecorder implements Recorder {
   readonly name: string;
   readonly kind = 'obs';
   readonly folder = null;
   readonly #states: RecorderStates;
+  /** Whether it takes no command any more, as a program that hangs. */
+  hangs = false;
 
   constructor(name: string) {
     this.name = name;
@@ -45,6 +48,7 @@ export class HandRecorder implements Recorder {
 
   async stop(): Promise<null> {
     const { state } = this.state;
+    if (this.hangs) throw new RoomtapeError('recorder-failed', `${this.name} does not answer.`);
     if (state !== 'recording' && state !== 'paused') {
       throw wrongState(this.name, 'stop', this.state);
     }

@@ -193,6 +193,18 @@ describe('given a participant with a recorder that Roomtape drives', () => {
     expect(recordings()).toMatchObject([{ state: 'stopped', cause: 'revoked' }]);
   });
 
+  test('when it cannot be stopped as permission is withdrawn, that is said, and nothing else ends', async () => {
+    grant('1.1');
+    await record();
+    recorder.hangs = true;
+    revoke();
+    expect(recordings()).toMatchObject([{ state: 'stopped', cause: 'revoked' }]);
+    await expect.poll(() => warnings.notices).toMatchObject([
+      { level: 'error', text: expect.stringContaining('camera does not answer') },
+    ]);
+    expect(events.some(({ type }) => type === 'warning:recorder-failed')).toBe(true);
+  });
+
   test('when the participant moves, one recording ends and the next begins with its own file', async () => {
     grant('1.1', '2.1');
     await record();

@@ -20,6 +20,11 @@ export class Ground {
     mkdirSync(this.watched);
   }
 
+  /** A data folder whose daemon does not run yet. */
+  static down(env: NodeJS.ProcessEnv = {}): Ground {
+    return new Ground(new Machine(env));
+  }
+
   static async open(env: NodeJS.ProcessEnv = {}, ...settings: string[]): Promise<Ground> {
     const ground = new Ground(new Machine(env));
     await ground.machine.json('up', ...settings.flatMap((setting) => ['--set', setting]));

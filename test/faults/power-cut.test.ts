@@ -4,7 +4,7 @@
  *
  * ROOMTAPE_CUTS sets how many cuts each file system gets (3 in the suite, 50 for the promise).
  */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import {
@@ -21,44 +21,11 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { mainFile } from '../story/roomtape-command.ts';
 import { h264AndAac, pictureAndTone, runFfmpeg } from '../system/media.ts';
+import { FactWriter, lastFact } from './fact-writer.ts';
 import { canCutPower, type FileSystem, LoopDisk } from './loop-disk.ts';
 
 const cuts = Number(process.env['ROOMTAPE_CUTS'] ?? 3);
 const patience = 60_000 + cuts * 5_000;
-const dist = join(mainFile, '..');
-
-/** Appends facts one by one, and says each number once it is acknowledged. */
-const writer = `
-  import { openCatalogue } from ${JSON.stringify(join(dist, 'catalogue', 'catalogue.js'))};
-  const folder = process.argv[1];
-  const catalogue = openCatalogue({ path: folder + '/catalogue.db', backups: folder + '/backups', newMachineId: 'm', now: Date.now() });
-  for (let n = catalogue.journal.head.seq; ; ) {
-    catalogue.transaction(() => { n = catalogue.journal.append([{ at: 1, type: 'fact', session: null, body: { n } }]).seq; });
-    process.stdout.write(n + '\\n');
-  }`;
-
-/** What the catalogue holds after the cut: its last entry, and whether its chain is sound. */
-const reader = `
-  import { openCatalogue } from ${JSON.stringify(join(dist, 'catalogue', 'catalogue.js'))};
-  const folder = process.argv[1];
-  const catalogue = openCatalogue({ path: folder + '/catalogue.db', backups: folder + '/backups', newMachineId: 'm', now: Date.now() });
-  console.log(catalogue.journal.head.seq);
-  catalogue.close();`;
-
-function node(code: string, ...argv: string[]): ChildProcess {
-  return spawn(process.execPath, ['--input-type=module', '-e', code, ...argv]);
-}
-
-async function lastLine(
-  child: ChildProcess,
-): Promise<{ last: () => number; first: Promise<unknown> }> {
-  let text = '';
-  child.stdout?.on('data', (chunk) => {
-    text = (text + chunk).slice(-200);
-  });
-  const last = () => Number(text.slice(0, text.lastIndexOf('\n')).split('\n').at(-1) ?? 0);
-  return { last, first: once(child.stdout ?? child, 'data') };
-}
 
 const aWhile = (most: number) =>
   new Promise((resolve) => setTimeout(resolve, Math.random() * most));
@@ -82,22 +49,15 @@ describe.each<FileSystem>(['ext4', 'xfs'])('given a power cut on %s', (fileSyste
     async () => {
       if (!disk) throw new Error('no disk');
       for (let cut = 0; cut < cuts; cut += 1) {
-        const child = node(writer, disk.path);
-        const ended = once(child, 'close');
-        const { last, first } = await lastLine(child);
-        await first;
+        const writer = new FactWriter(disk.path);
+        await writer.begun();
         await aWhile(400);
         // What is acknowledged when the power goes; what comes after may or may not be there.
-        const acknowledged = last();
+        const acknowledged = writer.last;
         disk.cutPower();
-        child.kill('SIGKILL');
-        await ended;
+        await writer.kill();
         disk.comeBack();
-        const look = spawnSync(process.execPath, ['--input-type=module', '-e', reader, disk.path], {
-          encoding: 'utf8',
-        });
-        expect(look.stderr).toBe('');
-        expect(Number(look.stdout)).toBeGreaterThanOrEqual(acknowledged);
+        expect(lastFact(disk.path)).toBeGreaterThanOrEqual(acknowledged);
       }
     },
     patience,

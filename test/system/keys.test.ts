@@ -1,7 +1,7 @@
 /**
  * The identity's file: made once, private, and never lost by what replaces it.
  */
-import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
@@ -38,6 +38,15 @@ describe('given a data folder', () => {
     expect(readdirSync(folder)).toHaveLength(2);
     expect(importIdentity(folder, pem, 2000).key).toBe(first.key);
     expect(readdirSync(folder)).toHaveLength(3);
+  });
+
+  test('when the new key cannot be written, the present one stays', () => {
+    const { key } = openIdentity(folder);
+    const inTheWay = join(folder, `.identity.pem.${process.pid}`);
+    mkdirSync(inTheWay);
+    expect(() => rotateIdentity(folder, 1000)).toThrow();
+    rmSync(inTheWay, { recursive: true });
+    expect(openIdentity(folder).key).toBe(key);
   });
 
   test('what is no Ed25519 key is refused, and the present one stays', () => {
