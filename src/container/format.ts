@@ -101,6 +101,11 @@ export interface ContainerFormat {
    * while there is too little of it to know its codecs by.
    */
   follow?(source: ByteSource, context: RepairContext): FileFollower | null;
+  /**
+   * Counts in the file that cannot be true, as sentences: other readers believe them, and hang. Never
+   * throws; empty for every sound file.
+   */
+  falseClaims?(source: ByteSource): readonly string[];
   /** Takes a profile from a whole file; null when the format needs none or the file is not whole. */
   profile?(source: ByteSource, path: string): ReferenceProfile | null;
 }

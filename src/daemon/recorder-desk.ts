@@ -67,7 +67,9 @@ export class RecorderDesk {
     this.#sessions = sessions;
     this.#warnings = warnings;
     sessions.driver = (state, command, actor) => this.#drive(state, command, actor);
-    this.#unsubscribeFromSessions = sessions.onEvent((event, state) => this.#onSessionEvent(event, state));
+    this.#unsubscribeFromSessions = sessions.onEvent((event, state) =>
+      this.#onSessionEvent(event, state),
+    );
   }
 
   /** In the order they were added. */

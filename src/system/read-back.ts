@@ -20,6 +20,9 @@ const readable: ReadonlySet<ContainerId> = new Set([
   'wav',
 ]);
 
+/** Packets of a track whose number is not known: ten hours of the shortest frames of sound. */
+const mostPackets = 15_000_000;
+
 /** The codecs mediabunny can name; it does not see tracks of others. PCM has many names. */
 const known = /^(?:h264|hevc|vp8|vp9|av1|aac|opus|mp3|vorbis|flac|pcm_\w+)$/;
 
@@ -56,10 +59,12 @@ export async function readIndependently(
       for (const [index, track] of tracks.entries()) {
         const claimed = alike ? wanted[kind][index] : undefined;
         let packets = 0;
+        const most = 2 * (claimed?.samples ?? mostPackets) + 1_000;
         const sink = new EncodedPacketSink(track);
         for await (const _ of sink.packets(undefined, undefined, { metadataOnly: true })) {
           packets += 1;
           if (!progress(0)) throw new Cancelled();
+          if (packets > most) throw new Error(`it read more than ${most} packets`);
         }
         // Uncompressed sound has no packets of its own: every reader cuts it as it likes.
         if (!claimed || claimed.samples === null || claimed.codec.startsWith('pcm')) continue;

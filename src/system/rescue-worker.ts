@@ -234,9 +234,20 @@ async function readBack(source: FileSource, job: ReadBackJob, report: Report) {
   const diagnosis = diagnose(source, { thorough: true, progress });
   const problems =
     diagnosis.verdict === 'whole'
-      ? await readIndependently(job.path, diagnosis, job.expected, progress)
+      ? await objections(source, job, diagnosis, progress)
       : diagnosis.damage.map(({ detail }) => detail);
   const digest = job.hash ? sha256(source, progress) : null;
   source.assertUnchanged();
   return { identity: source.identity, diagnosis, problems, sha256: digest };
+}
+
+/** What the independent reader objects to; a file whose counts are false is not shown to it. */
+async function objections(
+  source: FileSource,
+  { path, expected }: ReadBackJob,
+  diagnosis: Diagnosis,
+  progress: Progress,
+): Promise<readonly string[]> {
+  const claims = recogniseFormat(source)?.falseClaims?.(source) ?? [];
+  return claims.length > 0 ? claims : readIndependently(path, diagnosis, expected, progress);
 }

@@ -24,6 +24,12 @@ export interface RunOptions {
 }
 
 const memoryLimitMb = 256;
+/**
+ * What the limit of a thread does not cover is what lies outside its heap (typed arrays): a job during
+ * which the whole process grows by more than this is ended, too.
+ */
+const growthLimitBytes = 768_000_000;
+const lookAtMemoryEveryMs = 250;
 /** Diagnosing is a matter of milliseconds, but a disk may have to wake up first. */
 const defaultStallMs = 60_000;
 /** So long a job may take to clean up after itself when all ends. */
@@ -158,6 +164,12 @@ class Thread {
             void this.end();
           }, stallMs);
         };
+        const before = process.memoryUsage.rss();
+        const memory = setInterval(() => {
+          if (process.memoryUsage.rss() - before < growthLimitBytes) return;
+          reject(tooLarge(job));
+          void this.end();
+        }, lookAtMemoryEveryMs);
         const onMessage = (message: FromWorker) => {
           if (message.id !== id) return;
           rearm();
@@ -173,6 +185,7 @@ class Thread {
         worker.on('exit', onExit);
         signal?.addEventListener('abort', onAbort, { once: true });
         cleanUp.push(
+          () => clearInterval(memory),
           () => worker.removeListener('message', onMessage),
           () => worker.removeListener('error', onError),
           () => worker.removeListener('exit', onExit),
@@ -223,6 +236,13 @@ const hung = (job: Job, stallMs: number) =>
   new RoomtapeError(
     'worker-failed',
     `Reading ${nameOf(job)} made no progress for ${stallMs / 1000} s and was ended.`,
+    { next: 'report this as a mistake in Roomtape, with the file if you can' },
+  );
+
+const tooLarge = (job: Job) =>
+  new RoomtapeError(
+    'worker-failed',
+    `Reading ${nameOf(job)} needed more than ${growthLimitBytes / 1e6} MB of memory.`,
     { next: 'report this as a mistake in Roomtape, with the file if you can' },
   );
 

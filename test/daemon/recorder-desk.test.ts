@@ -199,9 +199,9 @@ describe('given a participant with a recorder that Roomtape drives', () => {
     recorder.hangs = true;
     revoke();
     expect(recordings()).toMatchObject([{ state: 'stopped', cause: 'revoked' }]);
-    await expect.poll(() => warnings.notices).toMatchObject([
-      { level: 'error', text: expect.stringContaining('camera does not answer') },
-    ]);
+    await expect
+      .poll(() => warnings.notices)
+      .toMatchObject([{ level: 'error', text: expect.stringContaining('camera does not answer') }]);
     expect(events.some(({ type }) => type === 'warning:recorder-failed')).toBe(true);
   });
 

@@ -48,6 +48,7 @@ export function readAll(bytes: Uint8Array, profile: ReferenceProfile | null): st
   diagnose(source);
   const format = recogniseFormat(source);
   if (!format) return null;
+  format.falseClaims?.(source);
   for (const references of profile ? [[profile], []] : [[]]) {
     const outcome = format.planRepair(source, { references, experimentalZoom: true });
     if (outcome.kind === 'none') continue;

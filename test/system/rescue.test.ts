@@ -116,18 +116,30 @@ describe('given the workers', () => {
 });
 
 describe('given a file that kills a reader', () => {
-  test('a false count that another reader would follow for ever costs a thread and is told', async () => {
-    const killer = Buffer.from(bytes);
-    killer.writeUInt32BE(0x7fffffff, killer.indexOf('stts') + 12);
-    const path = join(folder, 'killer.mp4');
-    writeFileSync(path, killer);
-    const { verification } = await rescue.verify(path);
-    expect(verification.structure).toBe('damaged');
-    expect(verification.problems[0]).toMatch(
-      /needed more than 256 MB|made no progress|reader|samples/,
-    );
-    expect((await rescue.diagnose(whole)).diagnosis.verdict).toBe('whole');
-  });
+  test.each([
+    ['stts', 8],
+    ['stts', 12],
+    ['ctts', 12],
+    ['stsc', 16],
+    ['stsz', 12],
+  ])(
+    'a false count in %s at %i is told, and never shown to a reader that would believe it',
+    async (box, offset) => {
+      const killer = Buffer.from(bytes);
+      killer.writeUInt32BE(0x7fffffff, killer.indexOf(box) + offset);
+      const path = join(folder, 'killer.mp4');
+      writeFileSync(path, killer);
+      const began = process.cpuUsage();
+      const { verification } = await rescue.verify(path);
+      expect(verification.structure).toBe('damaged');
+      expect(verification.problems[0]).toMatch(
+        new RegExp(`^The ${box} at byte \\d+ (claims|tells of) 2147483\\d+ `),
+      );
+      // mediabunny alone took 7 s of a core.
+      expect(process.cpuUsage(began).user).toBeLessThan(5_000_000);
+      expect((await rescue.diagnose(whole)).diagnosis.verdict).toBe('whole');
+    },
+  );
 });
 
 describe('given no reference', () => {

@@ -12,6 +12,7 @@ import type {
 } from '../format.ts';
 import type { RepairOutcome } from '../repair-plan.ts';
 import { isFileBox, readAhead } from './boxes.ts';
+import { falseClaims } from './claims.ts';
 import { fourcc, u32 } from './fields.ts';
 import { outline, readIndex } from './file-index.ts';
 import { containerOf, fileState, limited, zeroTailFrom } from './file-state.ts';
@@ -26,6 +27,7 @@ export const isobmff: ContainerFormat = {
   diagnose,
   planRepair,
   follow,
+  falseClaims,
   profile,
 };
 
