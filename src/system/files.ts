@@ -110,7 +110,10 @@ export class FileSource implements ByteSource {
 
   #load(offset: number, length: number): Uint8Array {
     const bytes = Buffer.allocUnsafeSlow(length);
-    return bytes.subarray(0, this.readInto(bytes, 0, length, offset));
+    const got = this.readInto(bytes, 0, length, offset);
+    // No Buffer leaves here: its `slice` shares memory, and a parser that patched its "copy" would
+    // change what is read next.
+    return new Uint8Array(bytes.buffer, bytes.byteOffset, got);
   }
 
   /**

@@ -115,3 +115,23 @@ describe('given a Matroska file of ffmpeg', () => {
     expect(diagnosis.damage.map((each) => each.kind)).toEqual(['encrypted']);
   });
 });
+
+describe('given block groups whose block does not stand first, as GStreamer writes them', () => {
+  test('when duration or padding come before it, every block counts', () => {
+    const frame = Uint8Array.from({ length: 40 }, (_, index) => 1 + index);
+    const block = Buffer.concat([hex('a1 ac 81 0000 00'), frame]);
+    const group = (before: string) => {
+      const body = Buffer.concat([hex(before), block]);
+      return Buffer.concat([hex('a0'), Uint8Array.of(0x80 + body.length), body]);
+    };
+    const cluster = Buffer.concat([
+      hex('1f43b675 01ffffffffffffff e7 81 00'),
+      group('9b 81 14'),
+      group('75a2 83 028b0b'),
+      group(''),
+    ]);
+    const found = look(live(new Uint8Array(cluster)));
+    expect(found).toMatchObject({ verdict: 'whole', damage: [] });
+    expect(found.tracks[0]?.samples).toBe(3);
+  });
+});

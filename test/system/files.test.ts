@@ -89,6 +89,16 @@ describe('given a file as a source of bytes', () => {
     source.close();
   });
 
+  test('a parser that patches its copy of what it read changes nothing that is read next', () => {
+    const bytes = noise(5000);
+    const source = new FileSource(fileOf('patched.bin', bytes), { followLink: false });
+    for (const length of [10, 5000]) {
+      source.read(0, length).slice().fill(0);
+      expect(source.read(0, length)).toEqual(new Uint8Array(bytes.subarray(0, length)));
+    }
+    source.close();
+  });
+
   test('when it grows or is cut short, then it is noticed', () => {
     const growing = fileOf('growing.bin', bytes);
     const source = new FileSource(growing, { followLink: false });

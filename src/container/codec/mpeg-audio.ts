@@ -160,3 +160,27 @@ function eac3Frame(
   const blocks = rateCode === 3 ? 6 : ([1, 2, 3, 6][((bytes[at + 4] ?? 0) >> 4) & 3] ?? 6);
   return { length: 2 * (size + 1), blocks, dependent: type === 1 };
 }
+
+/** A frame of AC-3 or E-AC-3, by its header alone. */
+export interface DolbyFrame {
+  readonly codec: 'ac3' | 'eac3';
+  readonly length: number;
+  readonly samples: number;
+  readonly rate: number;
+  /** More channels of the frame before (E-AC-3): no frame of its own. */
+  readonly dependent: boolean;
+}
+
+/** Reads the header of a frame of either kind, of which 7 bytes must be there; null for all else. */
+export function dolbyFrame(bytes: Uint8Array): DolbyFrame | null {
+  const code = (bytes[4] ?? 0) >> 6;
+  const length = ac3Length(bytes, 0, 0);
+  if (length > 0) {
+    return { codec: 'ac3', length, samples: 1536, rate: ac3Rates[code] ?? 0, dependent: false };
+  }
+  const frame = eac3Frame(bytes, 0);
+  // Without a rate code of its own a frame has half the rate that the next two bits name (§E.1.3.1.4).
+  const low = (ac3Rates[((bytes[4] ?? 0) >> 4) & 3] ?? 0) / 2;
+  const rate = code === 3 ? low : (ac3Rates[code] ?? 0);
+  return frame && rate > 0 ? { ...frame, codec: 'eac3', samples: 256 * frame.blocks, rate } : null;
+}

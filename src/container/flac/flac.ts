@@ -5,9 +5,10 @@
  */
 
 import { ByteWriter } from '../byte-writer.ts';
-import type { ByteSource, Progress } from '../bytes.ts';
+import { type ByteSource, memorySource, type Progress } from '../bytes.ts';
 import { type Diagnosis, foreign, type TrackSummary } from '../diagnosis.ts';
 import type { ContainerFormat } from '../format.ts';
+import { id3End, trailingTags } from '../mpegaudio/tags.ts';
 import type { OutputPiece, RepairOutcome } from '../repair-plan.ts';
 import {
   DamageList,
@@ -32,6 +33,7 @@ interface MetadataBlock {
 }
 
 interface Head {
+  /** Behind `fLaC`, which a tag may precede. */
   readonly start: number;
   readonly blocks: readonly MetadataBlock[];
   /** Where the first frame should begin. */
@@ -59,12 +61,13 @@ interface Survey {
 }
 
 const mostMarks = 8192;
-/** A tag of 128 bytes that some programs put behind the last frame. */
-const id3v1 = 128;
 
 export const flac: ContainerFormat = {
   containers: ['flac'],
-  recognise: (head) => (String.fromCharCode(...head.subarray(0, 4)) === 'fLaC' ? 90 : 0),
+  recognise: (head) => {
+    const window = new Window(memorySource(head));
+    return window.ascii(id3End(window), 4) === 'fLaC' ? 90 : 0;
+  },
   diagnose: (source, context = {}) => {
     const head = readHead(new Window(source));
     if (!head) return empty(source);
@@ -88,7 +91,8 @@ function empty(source: ByteSource): Diagnosis {
 
 function readHead(window: Window): Head | null {
   const blocks: MetadataBlock[] = [];
-  let at = 4;
+  const start = id3End(window) + 4;
+  let at = start;
   let writer: string | null = null;
   for (let count = 0; count < 1000; count += 1) {
     const flags = window.u8(at);
@@ -110,7 +114,7 @@ function readHead(window: Window): Head | null {
   const rateAndMore = window.u24(body + 10);
   const low = window.u8(body + 13);
   return {
-    start: 4,
+    start,
     blocks,
     end: at,
     sampleRate: rateAndMore >> 4,
@@ -136,8 +140,8 @@ function survey(source: ByteSource, head: Head, progress?: Progress): Survey {
     marks: [],
   };
   reportZeroTail(found.damage, written, source.size);
-  const tag = written - id3v1 > head.end && window.ascii(written - id3v1, 3) === 'TAG' ? id3v1 : 0;
-  walk(window, head, written - tag, written < source.size ? 2 : 0, found);
+  const end = trailingTags(new Window(source, written), head.end);
+  walk(window, head, end, written < source.size ? 2 : 0, found);
   reportTotal(head, found);
   return found;
 }
@@ -224,19 +228,21 @@ function describe(head: Head, found: Survey, source: ByteSource): Diagnosis {
 /** By the header and the last frame: whether it ends where the file does, at the declared sample. */
 function atAGlance(source: ByteSource, head: Head): Diagnosis {
   const written = writtenEnd(source);
-  const window = new Window(source, written);
+  const whole = new Window(source, written);
+  const sound = trailingTags(whole, head.end);
+  const window = new Window(source, sound);
   const damage = new DamageList();
   reportZeroTail(damage, written, source.size);
   const first = frameStart(window, head.end);
-  const low = Math.max(head.end, written - 1024 * 1024);
+  const low = Math.max(head.end, sound - 1024 * 1024);
   const isFrame = (at: number) => frameStart(window, at)?.isVariable === first?.isVariable;
-  const at = window.searchBack(written, low, 0xff, (offset) => {
+  const at = window.searchBack(sound, low, 0xff, (offset) => {
     const frame = isFrame(offset) ? frameStart(window, offset) : null;
-    return frame !== null && frameEnd(window, frame, written, 0) > 0;
+    return frame !== null && frameEnd(window, frame, sound, 0) > 0;
   });
   const last = at < 0 ? null : frameStart(window, at);
-  const to = last ? frameEnd(window, last, written, 0) : -1;
-  if (to !== written) damage.add('torn-tail', Math.max(to, head.end), 'The last frame is cut off.');
+  const to = last ? frameEnd(window, last, sound, 0) : -1;
+  if (to !== sound) damage.add('torn-tail', Math.max(to, head.end), 'The last frame is cut off.');
   const unit = first?.samples ?? 0;
   const end = last ? last.number * (last.isVariable ? 1 : unit) + last.samples : null;
   // Fewer than the last frame's number says: frames in between were lost, and are not counted.
@@ -282,7 +288,7 @@ function plan(source: ByteSource, head: Head, found: Survey, diagnosis: Diagnosi
 }
 
 function header(source: ByteSource, head: Head, found: Survey): Uint8Array {
-  const writer = new ByteWriter().ascii('fLaC');
+  const writer = new ByteWriter().add(source.read(0, head.start));
   for (const block of head.blocks) {
     writer.add(source.read(block.at, 4));
     const body = source.read(block.at + 4, block.length);

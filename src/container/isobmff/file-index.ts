@@ -163,6 +163,11 @@ export interface IndexedMedia {
   readonly missingMs: number;
   /** End of the last sample that is there; 0 without samples. */
   readonly end: number;
+  /**
+   * End of the last listed sample of which at least a byte is there. A sample cut off by the end of
+   * the file is torn, and not media that the index leaves out.
+   */
+  readonly reach: number;
 }
 
 /**
@@ -181,6 +186,7 @@ export function readIndex(
   let missing = 0;
   let missingMs = 0;
   let end = 0;
+  let reach = 0;
   for (const track of movie.tracks) {
     const isPcm = track.entry.frameBytes > 0;
     const read = readSamples(source, track, source.size, isPcm);
@@ -190,6 +196,7 @@ export function readIndex(
     missing += read.missing;
     missingMs = Math.max(missingMs, (read.missingTicks * 1000) / track.timescale);
     end = Math.max(end, read.samples.end());
+    reach = Math.max(reach, read.reach);
   }
   if (found.fragments > 0) gatherFragments(source, found, gatherer, progress);
   const tracks = movie.tracks.flatMap((track) => {
@@ -202,6 +209,7 @@ export function readIndex(
     missing: missing + gatherer.missing,
     missingMs,
     end: Math.max(end, gatherer.end),
+    reach: Math.max(reach, gatherer.reach),
   };
 }
 

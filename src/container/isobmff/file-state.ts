@@ -250,7 +250,7 @@ function fragmentDamage(
     const detail = `${index.missing} listed samples lie beyond the end of the file.`;
     return [{ kind: 'torn-tail', at: size, detail }];
   }
-  const rest = index ? unindexed(found, index.end) : null;
+  const rest = index ? unindexed(found, index.reach) : null;
   if (rest && rest.to - rest.from >= 8) {
     const detail = `The last ${rest.to - rest.from} bytes of media are in no fragment's index.`;
     return [{ kind: 'unfinished', at: rest.from, detail }];

@@ -23,6 +23,8 @@ export class FragmentGatherer {
   missing = 0;
   /** End of the last byte of any kept sample. */
   end = 0;
+  /** End of the last listed sample of which at least a byte is there: what follows is in no index. */
+  reach = 0;
   readonly #source: ByteSource;
   readonly #movie: Movie;
 
@@ -128,6 +130,7 @@ export class FragmentGatherer {
       const own = entry.flags < 0 ? header.flags : u32(body, at + entry.flags);
       const shift = entry.shift < 0 ? 0 : i32(body, at + entry.shift);
       const sampleFlags = index === 0 && flags & 4 ? firstFlags : own;
+      if (offset < limit) this.reach = Math.max(this.reach, offset + size);
       if (offset + size > limit || offset < 0) {
         this.missing += 1;
         if (entry.size === 0) break;

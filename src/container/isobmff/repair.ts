@@ -110,7 +110,7 @@ export function rescueByIndex(
   index: IndexedMedia,
   context: RepairContext,
 ): RescuedMedia {
-  const rest = unindexed(found, index.end);
+  const rest = unindexed(found, index.reach);
   const read = rest ? readOn(source, index, rest, context.progress) : null;
   const outputs =
     read?.tracks ??

@@ -113,14 +113,15 @@ class SizeReader {
  *
  * @param end  samples that do not end at or before it are not complete and end the reading of
  *   their chunk; those of later chunks are still looked at
- * @returns the complete samples; `missing` counts the declared ones that are not
+ * @returns the complete samples; `missing` counts the declared ones that are not; `reach` is the end of
+ *   the last declared one that begins before `end`
  */
 export function readSamples(
   source: ByteSource,
   track: Track,
   end: number,
   joinFixed = false,
-): { samples: SampleColumns; missing: number; missingTicks: number } {
+): { samples: SampleColumns; missing: number; missingTicks: number; reach: number } {
   const sizes = new SizeReader(source, track);
   const chunks = new ChunkReader(source, track);
   const times = new RunReader(source, track.tables.get('stts'));
@@ -129,6 +130,7 @@ export function readSamples(
   const samples = new SampleColumns(Math.min(sizes.count, 1 << 20));
   let missing = 0;
   let missingTicks = 0;
+  let reach = 0;
   let pendingTicks = 0;
   let index = 0;
   while (index < sizes.count && chunks.next()) {
@@ -139,6 +141,7 @@ export function readSamples(
       const duration = times.next();
       const shift = shifts ? shifts.next() | 0 : 0;
       const isSync = syncs(index + 1);
+      if (at < end) reach = Math.max(reach, at + size);
       if (at + size > end) {
         missing += 1;
         missingTicks += duration;
@@ -159,7 +162,7 @@ export function readSamples(
     }
   }
   missing += sizes.count - index;
-  return { samples, missing, missingTicks };
+  return { samples, missing, missingTicks, reach };
 }
 
 /** Chunks in order: `stco` or `co64` for where, `stsc` for how many samples (§8.7.4, §8.7.5). */

@@ -41,6 +41,20 @@ function readGroup(window: Window, group: Element): BlockFacts | null {
   return block && block.size >= 4 ? facts(window, block.body, block.size, isKey, duration) : null;
 }
 
+/** What may stand in a block group, in any order: GStreamer puts duration and padding first. */
+const groupChildren: ReadonlySet<number> = new Set([
+  ids.Block,
+  ids.BlockAdditions,
+  ids.BlockDuration,
+  ids.ReferencePriority,
+  ids.ReferenceBlock,
+  ids.CodecState,
+  ids.DiscardPadding,
+  ids.Slices,
+  ids.Void,
+  ids.Crc32,
+]);
+
 /** The children of a group that end at or before `reach`, at most 64 of them. */
 export function childrenBefore(
   window: Window,
@@ -52,7 +66,7 @@ export function childrenBefore(
   while (at < reach && children.length < 64) {
     const child = elementAt(window, at);
     if (!child || child.size < 0 || child.body + child.size > reach) break;
-    if (children.length === 0 && child.id !== ids.Block && child.id !== ids.Crc32) break;
+    if (!groupChildren.has(child.id)) break;
     at = child.body + child.size;
     children.push({ ...child, end: at });
   }

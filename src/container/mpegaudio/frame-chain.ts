@@ -42,12 +42,20 @@ export interface Chain {
 
 const mostMarks = 4096;
 
-/** Walks the frames from `from` to the end of the window; null when there is not one. */
+/** Says where something that is no frame and no damage ends (a tag); where it began for all else. */
+export type Skipper = (window: Window, at: number) => number;
+
+/**
+ * Walks the frames from `from` to the end of the window; null when there is not one.
+ *
+ * @param skip  what it steps over between two frames is kept and does not count
+ */
 export function walkFrames(
   window: Window,
   from: number,
   read: HeaderReader,
   damage: DamageList,
+  skip: Skipper,
 ): Chain | null {
   const start = findChain(window, from, read, null);
   const first = start < 0 ? null : read(window, start);
@@ -71,6 +79,12 @@ export function walkFrames(
       if (Math.abs(frame.length - first.length) > 1) found.bitrates = true;
       previous = at;
       at += frame.length;
+      continue;
+    }
+    const behind = skip(window, at);
+    if (behind > at && behind <= window.end) {
+      kept.add(at, behind - at);
+      [at, previous] = [behind, -1];
       continue;
     }
     const next = findChain(window, at + 1, read, first);

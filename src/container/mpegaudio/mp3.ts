@@ -23,6 +23,7 @@ import { Window } from '../window.ts';
 import { writtenEnd } from '../zero-tail.ts';
 import { type Chain, endsInFrame, findChain, walkFrames } from './frame-chain.ts';
 import { type MpegAudioHeader, mpegAudioHeader } from './mpeg-header.ts';
+import { id3End, tagEnd, trailingTags } from './tags.ts';
 
 /** The frame that counts the others: `Xing` for variable, `Info` for constant rate. */
 interface CountFrame {
@@ -51,7 +52,7 @@ export const mp3: ContainerFormat = {
   containers: ['mp3'],
   recognise: (head) => {
     const window = new Window(memorySource(head));
-    const start = tagsEnd(window);
+    const start = id3End(window);
     if (start > 0) return start >= head.length || findFirst(window, start, 4096) >= 0 ? 60 : 20;
     return findFirst(window, 0, 16) >= 0 ? 50 : findFirst(window, 0, 4096) >= 0 ? 10 : 0;
   },
@@ -84,23 +85,10 @@ function noFrames(source: ByteSource): Diagnosis {
   return { ...foreign(detail), container: 'mp3', verdict: 'empty', damage };
 }
 
-/** Where the ID3v2 tags at the start end: sizes of 7 bits a byte (ID3v2.4 §3.1). */
-function tagsEnd(window: Window): number {
-  let at = 0;
-  for (let count = 0; count < 16 && window.ascii(at, 3) === 'ID3'; count += 1) {
-    const sizes = window.bytes(at + 6, 4);
-    if (sizes.length < 4 || sizes.some((byte) => byte > 0x7f)) return at;
-    const size = sizes.reduce((sum, byte) => sum * 128 + byte, 0);
-    const hasFooter = (window.u8(at + 5) & 0x10) !== 0;
-    at += 10 + size + (hasFooter ? 10 : 0);
-  }
-  return at;
-}
-
 function survey(source: ByteSource): Survey | null {
   const written = writtenEnd(source);
   const window = new Window(source, written);
-  const start = findFirst(window, tagsEnd(window), headLength);
+  const start = findFirst(window, id3End(window), headLength);
   const header = start < 0 ? null : mpegAudioHeader(window, start);
   if (!header) return null;
   const damage = new DamageList();
@@ -136,25 +124,14 @@ function readCount(window: Window, at: number, header: MpegAudioHeader): CountFr
   };
 }
 
-/** Where ID3v1 and APEv2 tags at the end begin. */
-function trailingTags(window: Window, floor: number): number {
-  let end = window.end;
-  if (end - 128 > floor && window.ascii(end - 128, 3) === 'TAG') end -= 128;
-  if (end - 32 > floor && window.ascii(end - 32, 8) === 'APETAGEX') {
-    const hasHeader = window.u8(end - 9) >= 0x80;
-    const size = window.u32le(end - 20) + (hasHeader ? 32 : 0);
-    if (size >= 32 && end - size > floor) end -= size;
-  }
-  return end;
-}
-
 function atAGlance(source: ByteSource, found: Survey): Diagnosis {
   const { count, header, damage, start, tags } = found;
   const window = new Window(source, tags);
   const first = count ? start + count.length : start;
   const closes = endsInFrame(window, tags, start, mpegAudioHeader);
   if (!closes) damage.add('torn-tail', tags, 'The last frame is cut off.');
-  reportCount(found, null, tags - start);
+  const isJoined = count !== null && count.bytes > 0 && beginsAnew(window, start + count.bytes);
+  if (!isJoined) reportCount(found, null, tags - start);
   const frames = count && count.frames > 0 && damage.isEmpty ? count.frames : null;
   const guess = frames ?? guessFrames(found, tags - first);
   const durationMs =
@@ -166,6 +143,13 @@ function atAGlance(source: ByteSource, found: Survey): Diagnosis {
     damage: damage.list,
     writer: count?.writer ?? null,
   });
+}
+
+/** Whether another MP3 was put behind the first at `at`: with a tag, or a frame that counts anew. */
+function beginsAnew(window: Window, at: number): boolean {
+  const next = tagEnd(window, at);
+  const header = mpegAudioHeader(window, next);
+  return header !== null && (next > at || readCount(window, next, header) !== null);
 }
 
 /** About how many frames there are in so many bytes; null when the rate is not known. */
@@ -199,14 +183,16 @@ function describe(
   const { count, damage, header } = found;
   const window = new Window(source, found.tags, progress);
   const from = found.start + (count?.length ?? 0);
-  const chain = walkFrames(window, from, mpegAudioHeader, damage);
+  const chain = walkFrames(window, from, mpegAudioHeader, damage, tagEnd);
   if (!chain) return { diagnosis: noFrames(source), chain };
   if (chain.start > from) {
     damage.add('hole', from, `${chain.start - from} bytes before the first frame are no sound.`);
   }
   // A LAME counts the frames with or without its own.
   const isCounted = count !== null && Math.abs(count.frames - chain.frames) <= 1;
-  reportCount(found, isCounted ? count.frames : chain.frames, 0);
+  const isJoined =
+    count !== null && chain.kept.bytes > count.bytes && beginsAnew(window, count.at + count.bytes);
+  if (!isJoined) reportCount(found, isCounted ? count.frames : chain.frames, 0);
   const durationMs = milliseconds(chain.samples, chain.first.sampleRate);
   const diagnosis = diagnosisOf({
     container: 'mp3',

@@ -5,6 +5,7 @@
  */
 import { adtsHeader } from '../adts/adts.ts';
 import { memorySource } from '../bytes.ts';
+import { dolbyFrame } from '../codec/mpeg-audio.ts';
 import { mpegAudioHeader } from '../mpegaudio/mpeg-header.ts';
 import { opusDuration } from '../ogg/mapping.ts';
 import { Window } from '../window.ts';
@@ -16,13 +17,21 @@ interface Frame {
   readonly channels?: number;
   /** A better name of the codec than the program map's. */
   readonly codec?: string;
+  /** Belongs to the frame before, and is none of its own. */
+  readonly isPart?: boolean;
 }
 
 type Reader = (bytes: Uint8Array) => Frame | null;
 
 const longestHeader = 300;
 
+/** The byte every header begins with, where it is not 0xff. */
+const firstBytes: Record<string, number> = { opus: 0x7f, ac3: 0x0b, eac3: 0x0b, aac_latm: 0x56 };
+
 const readers: Record<string, Reader> = {
+  aac_latm: readLoas,
+  ac3: readDolby,
+  eac3: readDolby,
   aac: (bytes) => {
     const header = adtsHeader(new Window(memorySource(bytes)), 0);
     return header && { ...header, seconds: header.samples / header.sampleRate };
@@ -34,6 +43,21 @@ const readers: Record<string, Reader> = {
   },
   opus: readOpus,
 };
+
+function readDolby(bytes: Uint8Array): Frame | null {
+  const frame = bytes.length < 7 ? null : dolbyFrame(bytes);
+  if (!frame) return null;
+  const { length, codec, rate, samples, dependent } = frame;
+  if (dependent) return { length, seconds: 0, isPart: true };
+  return { length, codec, seconds: samples / rate, sampleRate: rate };
+}
+
+/** LOAS around LATM (ISO/IEC 14496-3 §1.7.2): 11 bits of sync, 13 of length. */
+function readLoas(bytes: Uint8Array): Frame | null {
+  const [a, b, c] = bytes;
+  if (a !== 0x56 || b === undefined || c === undefined || (b & 0xe0) !== 0xe0) return null;
+  return { length: 3 + (b & 0x1f) * 256 + c, seconds: 0 };
+}
 
 /** An access unit of Opus: 11 bits of sync, flags, size, and what is to be trimmed. */
 function readOpus(bytes: Uint8Array): Frame | null {
@@ -121,18 +145,19 @@ export class FrameCounter {
   }
 
   #close(frame: Frame): void {
+    this.complete = this.fed;
+    this.#open = null;
+    if (frame.isPart) return;
     this.frames += 1;
     this.seconds += frame.seconds;
     this.last = frame;
-    this.complete = this.fed;
-    this.#open = null;
   }
 }
 
 /** A counter for a codec whose frames say how long they are; null for all others. */
 export function frameCounter(codec: string): FrameCounter | null {
   const read = readers[codec];
-  return read ? new FrameCounter(read, codec === 'opus' ? 0x7f : 0xff) : null;
+  return read ? new FrameCounter(read, firstBytes[codec] ?? 0xff) : null;
 }
 
 /** Whether the bytes begin with a frame of the codec. */

@@ -61,7 +61,15 @@ const codecs: Record<number, readonly [TrackKind, string]> = {
   36: ['video', 'hevc'],
   51: ['video', 'vvc'],
   129: ['audio', 'ac3'],
+  // As Blu-ray discs and the camcorders of AVCHD number them.
+  128: ['audio', 'pcm_bluray'],
+  130: ['audio', 'dts'],
+  131: ['audio', 'truehd'],
+  132: ['audio', 'eac3'],
+  134: ['audio', 'dts'],
   135: ['audio', 'eac3'],
+  144: ['text', 'hdmv_pgs_subtitle'],
+  234: ['video', 'vc1'],
 };
 
 /** Private streams say in a descriptor what they are. */
