@@ -12,6 +12,7 @@ import { type ExitCode, exitCodes, RoomtapeError } from '../errors.ts';
 import type { Config } from '../system/config.ts';
 import type { Recovery, Rescue, RescueProgress } from '../system/rescue.ts';
 import type { Frame } from './frame.ts';
+import { ManyInspected } from './many-inspected.ts';
 import { duration, type Paint, size, visible } from './output.ts';
 
 export function defineCommands(program: Command, frame: Frame): void {
@@ -65,15 +66,18 @@ interface Told<T> {
 }
 
 async function inspect(frame: Frame, files: readonly string[]): Promise<void> {
+  const many = new ManyInspected(files);
   await forEach(frame, files, async (path, rescue, signal) => {
     const meeting = await inspectedMeeting(path, rescue);
     if (meeting) return meeting;
-    const { diagnosis, head } = await rescue.diagnose(path, {
-      followLink: true,
-      thorough: true,
-      signal,
-      onProgress: (progress) => frame.progress(progressLine(path, progress)),
-    });
+    const { diagnosis, head } =
+      (await many.sampled(path, rescue, signal)) ??
+      (await rescue.diagnose(path, {
+        followLink: true,
+        thorough: true,
+        signal,
+        onProgress: (progress) => frame.progress(progressLine(path, progress)),
+      }));
     const next = await nextFor(path, diagnosis);
     const { container, verdict, durationMs, tracks, damage, recoverable } = diagnosis;
     const recorder = await recorderOf(path, diagnosis, head);

@@ -25,12 +25,15 @@ export const formats: readonly ContainerFormat[] = [
   aiff,
   ogg,
   flac,
-  mpegts,
   flv,
+  zoom,
+  mpegts,
   mp3,
   adts,
-  zoom,
 ];
+
+/** A signature this sure is not looked beyond: what comes later searches the head, which is dear. */
+const signed = 90;
 
 /** The format a file is of, judged by its first bytes; null when it is none. */
 export function recogniseFormat(source: ByteSource): ContainerFormat | null {
@@ -40,6 +43,7 @@ export function recogniseFormat(source: ByteSource): ContainerFormat | null {
   for (const format of formats) {
     const sureness = format.recognise(head);
     if (sureness > bestSureness) [best, bestSureness] = [format, sureness];
+    if (sureness >= signed) break;
   }
   return best;
 }

@@ -23,6 +23,21 @@ export interface DiagnoseJob extends OnFile {
   readonly thorough: boolean;
 }
 
+/** Many files in one go, by head and tail: for each alone the way to the thread takes longest. */
+export interface DiagnoseAllJob {
+  readonly kind: 'diagnose-all';
+  readonly paths: readonly string[];
+  readonly followLink: boolean;
+  readonly thorough: boolean;
+}
+
+/** An obstacle as it crosses a thread border. */
+export interface Obstacle {
+  readonly code: ObstacleCode;
+  readonly problem: string;
+  readonly next: string | undefined;
+}
+
 export interface ProfileJob extends OnFile {
   readonly kind: 'profile';
 }
@@ -101,6 +116,7 @@ export interface ReadBack extends Diagnosed {
 /** Which answer belongs to which job. */
 export interface JobAnswers {
   readonly diagnose: Sampled;
+  readonly 'diagnose-all': readonly (Sampled | Obstacle)[];
   readonly profile: ReferenceProfile | null;
   readonly repair: Repaired;
   readonly 'read-back': ReadBack;
@@ -110,7 +126,7 @@ export interface JobAnswers {
 }
 
 export type FileJob = DiagnoseJob | ProfileJob | RepairJob | ReadBackJob | HashJob | FollowJob;
-export type Job = FileJob | ForgetJob;
+export type Job = FileJob | DiagnoseAllJob | ForgetJob;
 export type JobKind = Job['kind'];
 
 export type Phase = 'reading' | 'planning' | 'writing' | 'reading back';
@@ -131,11 +147,5 @@ export type FromWorker =
       readonly total: number;
     }
   | { readonly id: number; readonly kind: 'done'; readonly answer: unknown }
-  | {
-      readonly id: number;
-      readonly kind: 'obstacle';
-      readonly code: ObstacleCode;
-      readonly problem: string;
-      readonly next: string | undefined;
-    }
+  | ({ readonly id: number; readonly kind: 'obstacle' } & Obstacle)
   | { readonly id: number; readonly kind: 'bug'; readonly stack: string };

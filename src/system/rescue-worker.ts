@@ -17,16 +17,19 @@ import { FileSource, quoted, sha256 } from './files.ts';
 import { copyAhead, recoveredName, writePlan } from './plan-writer.ts';
 import { readIndependently } from './read-back.ts';
 import type {
+  DiagnoseAllJob,
   FileJob,
   FollowJob,
   Follows,
   FromWorker,
   Job,
   JobAnswers,
+  Obstacle,
   PlanSummary,
   ReadBackJob,
   Repaired,
   RepairJob,
+  Sampled,
   ToWorker,
 } from './rescue-jobs.ts';
 import { dropScan, loadScan, storeScan } from './scan-store.ts';
@@ -57,10 +60,7 @@ parentPort?.on('message', async ({ id, job, stop }: ToWorker) => {
 });
 
 function failure(id: number, problem: unknown): FromWorker {
-  if (problem instanceof RoomtapeError) {
-    const { code, message, next } = problem;
-    return { id, kind: 'obstacle', code, problem: message, next };
-  }
+  if (problem instanceof RoomtapeError) return { id, kind: 'obstacle', ...obstacleOf(problem) };
   if (problem instanceof Cancelled) {
     return { id, kind: 'obstacle', code: 'cancelled', problem: 'Cancelled.', next: undefined };
   }
@@ -68,12 +68,19 @@ function failure(id: number, problem: unknown): FromWorker {
   return { id, kind: 'bug', stack };
 }
 
+const obstacleOf = ({ code, message, next }: RoomtapeError): Obstacle => ({
+  code,
+  problem: message,
+  next,
+});
+
 async function perform(job: Job, report: Report): Promise<JobAnswers[Job['kind']]> {
   if (job.kind === 'forget') {
     followed.delete(job.store);
     dropScan(job.store);
     return null;
   }
+  if (job.kind === 'diagnose-all') return diagnoseAll(job, report);
   return performOnFile(job, report);
 }
 
@@ -84,14 +91,7 @@ async function performOnFile(job: FileJob, report: Report): Promise<JobAnswers[F
     if (job.kind !== 'diagnose' && source.hollow > mostHollow) throw tooHollow(source);
     switch (job.kind) {
       case 'diagnose':
-        return {
-          identity: source.identity,
-          head: source.read(0, headSample).slice(),
-          diagnosis:
-            source.hollow > mostHollow
-              ? foreign(hollowText(source))
-              : diagnose(source, { thorough: job.thorough, progress: reading }),
-        };
+        return sample(source, job.thorough, reading);
       case 'profile':
         return recogniseFormat(source)?.profile?.(source, job.path) ?? null;
       case 'repair':
@@ -109,6 +109,35 @@ async function performOnFile(job: FileJob, report: Report): Promise<JobAnswers[F
   } finally {
     source.close();
   }
+}
+
+function sample(source: FileSource, thorough: boolean, progress: Progress): Sampled {
+  return {
+    identity: source.identity,
+    head: source.read(0, headSample).slice(),
+    diagnosis:
+      source.hollow > mostHollow
+        ? foreign(hollowText(source))
+        : diagnose(source, { thorough, progress }),
+  };
+}
+
+function diagnoseAll(job: DiagnoseAllJob, report: Report): (Sampled | Obstacle)[] {
+  const all = report('reading', job.paths.length);
+  return job.paths.map((path, place) => {
+    if (!all(place)) throw new Cancelled();
+    try {
+      const source = new FileSource(path, job);
+      try {
+        return sample(source, job.thorough, report('reading', source.size));
+      } finally {
+        source.close();
+      }
+    } catch (problem) {
+      if (problem instanceof RoomtapeError) return obstacleOf(problem);
+      throw problem;
+    }
+  });
 }
 
 // Zeros are read at some GB a second: a sparse file of 8 TB would take an hour, and is no recording.

@@ -260,4 +260,7 @@ function crashed(job: Job, cause: unknown): RoomtapeError {
   });
 }
 
-const nameOf = (job: Job): string => (job.kind === 'forget' ? job.store : job.path);
+function nameOf(job: Job): string {
+  if (job.kind === 'forget') return job.store;
+  return job.kind === 'diagnose-all' ? `${job.paths.length} files` : job.path;
+}

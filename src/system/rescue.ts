@@ -14,7 +14,15 @@ import { RoomtapeError } from '../errors.ts';
 import { decodeFully, type Ffmpeg, searchFfmpeg } from './ffmpeg.ts';
 import { type FileIdentity, quoted } from './files.ts';
 import { isOwnOutput, type Written } from './plan-writer.ts';
-import type { Diagnosed, Follows, Phase, PlanSummary, ReadBack, Sampled } from './rescue-jobs.ts';
+import type {
+  Diagnosed,
+  Follows,
+  Obstacle,
+  Phase,
+  PlanSummary,
+  ReadBack,
+  Sampled,
+} from './rescue-jobs.ts';
 import { RescueWorkers } from './rescue-workers.ts';
 
 export interface RescueProgress {
@@ -99,6 +107,9 @@ export interface VerifiedFile extends Diagnosed {
 /** A reader that says nothing for this long hangs. */
 const readBackStallMs = 30_000;
 
+/** Files a thread is given at once: it is deaf to everything else meanwhile. */
+const filesAtOnce = 64;
+
 /** References tried when none is named: each costs a walk over headers. */
 const mostReferences = 8;
 
@@ -130,6 +141,30 @@ export class Rescue {
     const { followLink = false, thorough = false } = options;
     const job = { kind: 'diagnose', path, followLink, thorough } as const;
     return this.#workers.run(job, this.#watched(options));
+  }
+
+  /** As `diagnose`, of many files at once; what stands in the way of one is in its place. */
+  async diagnoseAll(
+    paths: readonly string[],
+    options: Pick<RescueOptions, 'signal' | 'followLink'> & { readonly thorough?: boolean } = {},
+  ): Promise<(Sampled | RoomtapeError)[]> {
+    const { followLink = false, thorough = false } = options;
+    const found: (Sampled | RoomtapeError)[] = [];
+    for (let from = 0; from < paths.length; from += filesAtOnce) {
+      const some = paths.slice(from, from + filesAtOnce);
+      const job = { kind: 'diagnose-all', paths: some, followLink, thorough } as const;
+      try {
+        const answers = await this.#workers.run(job, { signal: options.signal });
+        found.push(...answers.map((answer) => ('code' in answer ? asError(answer) : answer)));
+      } catch (problem) {
+        // One of them cost the thread: only each by itself tells which.
+        if (!(problem instanceof RoomtapeError) || problem.code !== 'worker-failed') throw problem;
+        for (const path of some) {
+          found.push(await this.diagnose(path, options).catch(orObstacle));
+        }
+      }
+    }
+    return found;
   }
 
   /** The profile by which a whole file can serve as reference; null when it cannot. */
@@ -315,6 +350,15 @@ export class Rescue {
         pace(phase, done, total),
     };
   }
+}
+
+function asError({ code, problem, next }: Obstacle): RoomtapeError {
+  return new RoomtapeError(code, problem, next === undefined ? {} : { next });
+}
+
+function orObstacle(problem: unknown): RoomtapeError {
+  if (problem instanceof RoomtapeError && problem.code !== 'cancelled') return problem;
+  throw problem;
 }
 
 function notReadable(problem: unknown): null {

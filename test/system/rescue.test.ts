@@ -113,6 +113,16 @@ describe('given the workers', () => {
     const missing = join(folder, 'none.mp4');
     await expect(rescue.diagnose(missing)).rejects.toMatchObject({ code: 'file-missing' });
   });
+
+  test('many files in one go are diagnosed as each alone, what stands in the way in its place', async () => {
+    const paths = Array.from({ length: 70 }, () => whole).toSpliced(3, 1, join(folder, 'none.mp4'));
+    const found = await rescue.diagnoseAll([...paths, folder]);
+    expect(found).toHaveLength(71);
+    expect(found[0]).toEqual(await rescue.diagnose(whole));
+    expect(found[69]).toEqual(found[0]);
+    expect(found[3]).toMatchObject({ code: 'file-missing' });
+    expect(found[70]).toMatchObject({ code: 'not-a-file' });
+  });
 });
 
 describe('given a file that kills a reader', () => {

@@ -107,14 +107,15 @@ export function walkFrames(
   return { ...found, kept, first, start, end: kept.end, marks };
 }
 
-/** The first offset from `from` where frames chain, to the end of the window if it is near. */
+/** The first offset from `from` and before `to` where frames chain, to the end of the window if it is near. */
 export function findChain(
   window: Window,
   from: number,
   read: HeaderReader,
   like: FrameHeader | null,
+  to: number = window.end,
 ): number {
-  return window.search(from, window.end, 0xff, (at) => chains(window, at, read, like));
+  return window.search(from, to, 0xff, (at) => chains(window, at, read, like));
 }
 
 function chains(

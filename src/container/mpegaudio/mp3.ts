@@ -75,8 +75,7 @@ export const mp3: ContainerFormat = {
 };
 
 function findFirst(window: Window, from: number, within: number): number {
-  const at = findChain(window, from, mpegAudioHeader, null);
-  return at >= 0 && at - from <= within ? at : -1;
+  return findChain(window, from, mpegAudioHeader, null, from + within + 1);
 }
 
 function noFrames(source: ByteSource): Diagnosis {
