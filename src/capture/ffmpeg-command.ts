@@ -49,11 +49,22 @@ export function chooseEncoder(encodersText: string): string {
   return found?.[0] ?? 'mpeg4';
 }
 
-/** The input formats a capture on this platform needs from ffmpeg. */
-export function neededDevices(platform: CaptureSource['platform']): readonly string[] {
-  return { linux: ['x11grab', 'pulse'], darwin: ['avfoundation'], win32: ['gdigrab', 'dshow'] }[
-    platform
-  ];
+/**
+ * The input formats a capture on this platform needs from ffmpeg. Some builds have no sound devices:
+ * they do for a picture alone.
+ */
+export function neededDevices(
+  platform: CaptureSource['platform'],
+  withSound: boolean,
+): readonly string[] {
+  const picture = { linux: ['x11grab'], darwin: ['avfoundation'], win32: ['gdigrab'] }[platform];
+  const sound = { linux: ['pulse'], darwin: [], win32: ['dshow'] }[platform];
+  return withSound ? [...picture, ...sound] : picture;
+}
+
+/** True when the text of `ffmpeg -devices` names all of the input formats. */
+export function hasDevices(devicesText: string, needed: readonly string[]): boolean {
+  return needed.every((name) => new RegExp(`\\s${name}\\s`).test(devicesText));
 }
 
 /** ffmpeg's arguments for one uninterrupted stretch, written to `file`. */
@@ -64,12 +75,13 @@ export function captureArguments(
   progressFile: string,
 ): string[] {
   const inputs = inputArguments(source);
-  const soundInputs =
-    source.platform === 'darwin' ? ['0:a?'] : source.microphones.map((_, at) => `${at + 1}:a`);
-  const tracks = source.microphones.length === 0 ? [] : soundInputs;
+  // avfoundation gives the first microphone with the picture.
+  const first = source.platform === 'darwin' ? 0 : 1;
+  const tracks = source.microphones.map((_, at) => `${at + first}:a`);
   return [
     ...['-hide_banner', '-n', '-loglevel', 'level+info', '-nostats'],
-    ...['-progress', `file:${progressFile}`, '-stats_period', '0.5'],
+    // It reports every half second by itself; old versions have no option for that.
+    ...['-progress', `file:${progressFile}`],
     ...inputs,
     ...['-map', '0:v', ...tracks.flatMap((track) => ['-map', track])],
     ...['-c:v', encoder, ...(videoEncoders.find(([name]) => name === encoder)?.[1] ?? [])],
@@ -109,6 +121,9 @@ function inputArguments(source: CaptureSource): string[] {
       return [
         ...[...queue, '-f', 'avfoundation', ...rate, '-capture_cursor', '1'],
         ...['-i', `${source.screen}:${source.microphones[0] ?? 'none'}`],
+        ...source.microphones
+          .slice(1)
+          .flatMap((name) => [...queue, '-f', 'avfoundation', '-i', `:${name}`]),
       ];
     case 'win32':
       return [
@@ -146,20 +161,40 @@ export function deviceListArguments(platform: CaptureSource['platform']): string
   return ['-hide_banner', '-nostdin', ...list];
 }
 
+/** What the environment of a Linux desktop says of its screen. */
+export interface Desktop {
+  /** `:0`; null where no X server can be reached. */
+  readonly display: string | null;
+  /**
+   * Wayland shows a screen only to a program whose person agreed to it in a dialog, through PipeWire,
+   * which ffmpeg does not speak. X11 capture sees the windows of X11 programs and black for others.
+   */
+  readonly isWayland: boolean;
+}
+
+export function desktopOf(environment: Readonly<Record<string, string | undefined>>): Desktop {
+  return {
+    display: environment['DISPLAY'] || null,
+    isWayland: Boolean(environment['WAYLAND_DISPLAY']),
+  };
+}
+
 /** Reads ffmpeg's list of devices. */
 export function parseDevices(
   platform: CaptureSource['platform'],
   text: string,
-  display: string | null,
+  { display, isWayland }: Desktop,
 ): CaptureDevice[] {
   const lines = text.split(/\r?\n/);
-  if (platform === 'linux') return [...x11Screens(display), ...pulseSources(lines)];
+  if (platform === 'linux') return [...x11Screens(display, isWayland), ...pulseSources(lines)];
   if (platform === 'darwin') return avfoundationDevices(lines);
   return [{ kind: 'screen', id: 'desktop', label: 'the whole desktop' }, ...dshowDevices(lines)];
 }
 
-function x11Screens(display: string | null): CaptureDevice[] {
-  return display ? [{ kind: 'screen', id: display, label: `X11 display ${display}` }] : [];
+function x11Screens(display: string | null, isWayland: boolean): CaptureDevice[] {
+  if (display === null) return [];
+  const only = isWayland ? ' (X11 windows only: this desktop is Wayland)' : '';
+  return [{ kind: 'screen', id: display, label: `X11 display ${display}${only}` }];
 }
 
 /** `* room.monitor [Monitor of Room] (none)`: the star marks the default. */

@@ -23,6 +23,7 @@ import {
   type CaptureSource,
   captureArguments,
   chooseEncoder,
+  hasDevices,
   joinArguments,
   joinList,
   neededDevices,
@@ -229,10 +230,11 @@ export class ScreenRecorder implements Recorder {
 
   async #chooseProgram(): Promise<{ path: string; encoder: string }> {
     if (this.#program) return this.#program;
-    const needed = neededDevices(this.#options.source.platform);
+    const { platform, microphones } = this.#options.source;
+    const needed = neededDevices(platform, microphones.length > 0);
     for (const path of await this.#options.ffmpegs()) {
       const devices = await runProgram(path, ['-hide_banner', '-devices'], 10_000);
-      if (!needed.every((name) => new RegExp(`\\s${name}\\s`).test(devices.output))) continue;
+      if (!hasDevices(devices.output, needed)) continue;
       const encoders = await runProgram(path, ['-hide_banner', '-encoders'], 10_000);
       this.#program = { path, encoder: chooseEncoder(encoders.output) };
       return this.#program;

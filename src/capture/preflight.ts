@@ -14,6 +14,7 @@ export type FindingId =
   | 'disk-tight'
   | 'crash-unsafe-container'
   | 'cannot-pause'
+  | 'wayland-screen'
   | 'network-drive'
   | 'synced-folder'
   | 'on-battery'
@@ -57,6 +58,8 @@ export interface PreflightFacts {
   readonly obs: ObsRecordSettings | null;
   /** True when OBS records with the stream's own encoder, which it cannot pause. */
   readonly obsSharesStreamEncoder: boolean | null;
+  /** True when own capture would see only the X11 windows of a Wayland desktop. */
+  readonly waylandScreen: boolean | null;
   readonly battery: { readonly percent: number | null } | null;
   /** Our clock against the host's last signed time: positive when ours is ahead. */
   readonly clockSkewMs: number | null;
@@ -89,6 +92,7 @@ const judges: readonly Judge[] = [
   judgeDisk,
   judgeContainer,
   judgePause,
+  judgeScreen,
   judgeNetwork,
   judgeSync,
   judgeBattery,
@@ -178,6 +182,16 @@ function judgePause({ obsSharesStreamEncoder }: PreflightFacts): Finding | null 
     'OBS records with the quality "Same as stream", and cannot pause what it records so.',
     'roomtape pause would fail, and the break would be recorded.',
     'OBS: Settings > Output > Recording Quality: anything but "Same as stream"',
+  );
+}
+
+function judgeScreen({ waylandScreen, recorder }: PreflightFacts): Finding | null {
+  if (waylandScreen !== true || recorder === null) return null;
+  return warning(
+    'wayland-screen',
+    `${recorder.name} captures X11, and this desktop is Wayland.`,
+    'Only windows of X11 programs are seen; everything else is recorded black.',
+    'roomtape recorder add obs (OBS captures Wayland), or log in to an X11 session',
   );
 }
 

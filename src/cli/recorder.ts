@@ -167,6 +167,9 @@ async function addScreen(frame: Frame, options: ScreenWords): Promise<void> {
     environment: desktopEnvironment(),
   });
   await tellAdded(frame, added);
+  if (options.microphone === undefined && added.about?.endsWith('no microphones')) {
+    frame.note('No microphone was found: it records the picture only. roomtape recorder devices');
+  }
   if (process.platform === 'linux' && process.env['WAYLAND_DISPLAY']) {
     frame.note(
       'This is a Wayland desktop: X11 capture sees X11 windows only. OBS captures all of it.',

@@ -2,6 +2,7 @@
  * The facts that preflight judges, gathered for one recorder and one room; and what `--fix` changes.
  */
 import { copyFile } from 'node:fs/promises';
+import { desktopOf } from '../capture/ffmpeg-command.ts';
 import { ObsRecorder } from '../capture/obs.ts';
 import {
   type ObsRecordSettings,
@@ -58,6 +59,7 @@ export async function gatherFacts(wish: PreflightWish): Promise<PreflightFacts> 
     syncedBy: folder === null ? null : syncServiceOf(folder),
     obs: obs?.settings ?? null,
     obsSharesStreamEncoder: obs?.sharesStreamEncoder ?? null,
+    waylandScreen: stored?.kind === 'screen' ? desktopOf(stored.environment).isWayland : null,
     battery,
     clockSkewMs,
     permission,

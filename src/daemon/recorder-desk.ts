@@ -17,15 +17,10 @@ import type { SessionEvent } from '../session/events.ts';
 import { findParticipant } from '../session/find.ts';
 import type { RecordingId } from '../session/ids.ts';
 import { isRefusal } from '../session/refusal.ts';
-import {
-  type EndCause,
-  isLive,
-  type Recording,
-  type SessionState,
-  spokenRoom,
-} from '../session/state.ts';
+import { type EndCause, isLive, type Recording, type SessionState } from '../session/state.ts';
 import { rowOf } from '../session/table.ts';
 import type { DaemonContext } from './area.ts';
+import { warnOfEnd, warnOfUnstopped } from './ended-recordings.ts';
 import { isUnwritable } from './interruptions.ts';
 import type { Applied, Driver, Sessions } from './sessions.ts';
 import type { WarningDesk } from './warning-desk.ts';
@@ -59,6 +54,8 @@ export class RecorderDesk {
     string,
     { readonly recording: RecordingId; readonly until: number }
   >();
+  /** Recorders that are being stopped once more. */
+  readonly #overdue = new Set<string>();
   readonly #unsubscribeFromSessions: () => void;
   #closed = false;
 
@@ -310,7 +307,7 @@ export class RecorderDesk {
       next: enforce ? permitted.next : `roomtape stop, or ${permitted.next}`,
       body: { recorder: name },
     });
-    if (enforce) this.#soon(recorder, () => this.#stopIfCapturing(recorder));
+    if (enforce) this.#soon(recorder, async () => void (await this.#isStopped(recorder)));
   }
 
   #tell(
@@ -387,11 +384,24 @@ export class RecorderDesk {
     const recording = rowOf(state.recordings, event.recording);
     if (!recording || recording.participant !== state.self) return;
     const recorder = recording.recorder ? this.#recorders.get(recording.recorder) : undefined;
-    if (recorder && recording.control === 'roomtape') {
-      this.#soon(recorder, () => this.#reconcile(recorder));
-    } else if (event.type === 'recording-stopped' && recording.control === 'declared') {
-      this.#warnOfEnd(recording, state);
-    }
+    const isDriven = recorder !== undefined && recording.control === 'roomtape';
+    if (isDriven) this.#soon(recorder, () => this.#reconcile(recorder));
+    warnOfEnd(this.#warnings, event, recording, state, isDriven ? recorder.name : null);
+  }
+
+  /**
+   * Stops a recorder whose recording has ended in the meantime: the first try may have met an OBS
+   * that was out of reach for a moment.
+   */
+  stopOverdue(recorder: Recorder): void {
+    const { name } = recorder;
+    const isOverdue = this.#bound.has(name) && this.liveOf(name) === undefined;
+    if (!isOverdue || this.#overdue.has(name)) return;
+    this.#overdue.add(name);
+    this.#soon(recorder, async () => {
+      this.#overdue.delete(name);
+      await this.#reconcile(recorder);
+    });
   }
 
   /** Brings a recorder to where the session says it is. */
@@ -402,8 +412,7 @@ export class RecorderDesk {
     const live = this.liveOf(name);
     const bound = this.#bound.get(name);
     if (!live) {
-      if (bound !== undefined) await this.#stopIfCapturing(recorder);
-      this.#bound.delete(name);
+      if (bound === undefined || (await this.#isStopped(recorder))) this.#bound.delete(name);
       return;
     }
     const { recording } = live;
@@ -433,18 +442,17 @@ export class RecorderDesk {
     if (isCapturing(recorder.state)) await recorder.stop();
   }
 
-  /** Roomtape cannot stop what a person started by hand; it can say that it must stop. */
-  #warnOfEnd({ id, cause = 'asked', room }: Recording, state: SessionState): void {
-    const why = endWarnings[cause];
-    if (!why) return;
-    this.#warnings.raise(`ended:${id}`, {
-      kind: 'stop-recording',
-      level: 'warning',
-      text: `You may no longer record ${spokenRoom(state, room)}: ${why}. Stop your recorder now.`,
-      next: 'roomtape status',
-      body: { recording: id, cause },
-    });
-    setTimeout(() => this.#warnings.clear(`ended:${id}`), restartWindowMs).unref();
+  /** Stops what may not go on; where that fails, somebody has to do it by hand. */
+  async #isStopped(recorder: Recorder): Promise<boolean> {
+    try {
+      await this.#stopIfCapturing(recorder);
+      this.#warnings.clear(`${recorder.name}:unstopped`);
+      return true;
+    } catch (problem) {
+      if (!(problem instanceof RoomtapeError) || isUnwritable(problem)) throw problem;
+      warnOfUnstopped(this.#warnings, recorder, problem);
+      return false;
+    }
   }
 
   // ---- Order ------------------------------------------------------------------------------------
@@ -452,7 +460,7 @@ export class RecorderDesk {
   #bind(recorder: Recorder, recording: RecordingId | undefined): void {
     if (recording === undefined) return;
     this.#bound.set(recorder.name, recording);
-    this.#warnings.clear(`${recorder.name}:lost`);
+    for (const old of ['lost', 'ended']) this.#warnings.clear(`${recorder.name}:${old}`);
     this.#claim(recorder);
   }
 
@@ -496,15 +504,6 @@ const endCauseOf: Readonly<Record<LossCause, EndCause>> = {
   'device-lost': 'device-lost',
   'disk-full': 'disk-full',
   'ended-while-away': 'recorder-died',
-};
-
-const endWarnings: Partial<Record<EndCause, string>> = {
-  revoked: 'the permission was withdrawn',
-  expired: 'the permission has ended',
-  moved: 'you are in another room now',
-  'room-closed': 'the room is closed',
-  'session-closed': 'the session is closed',
-  removed: 'you no longer take part',
 };
 
 function recordingIn(events: readonly SessionEvent[]): RecordingId | undefined {

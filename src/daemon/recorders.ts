@@ -14,7 +14,9 @@ import type {
 import { ScreenRecorder } from '../capture/ffmpeg.ts';
 import {
   type CaptureSource,
+  desktopOf,
   deviceListArguments,
+  hasDevices,
   neededDevices,
   parseDevices,
 } from '../capture/ffmpeg-command.ts';
@@ -142,7 +144,7 @@ export function openRecorders(
           });
         }
         const screen = wish.screen ?? devices.find(({ kind }) => kind === 'screen')?.id;
-        if (screen === undefined) throw noScreen();
+        if (screen === undefined) throw noScreen(desktopOf(environment).isWayland);
         return await add({
           kind: 'screen',
           name: name ?? freeName('screen', store.all()),
@@ -287,20 +289,28 @@ async function findObsFolder(): Promise<string | null> {
   return first;
 }
 
+/** The screens and microphones here; screens alone where no ffmpeg has devices for sound. */
 async function listDevices(
   context: DaemonContext,
   environment: Readonly<Record<string, string>>,
 ): Promise<DeviceView[]> {
   const platform = capturePlatform();
-  const needed = neededDevices(platform);
+  const desktop = desktopOf(environment);
+  let screens: DeviceView[] | null = null;
   for (const { path } of await ffmpegCandidates(context.config.ffmpeg)) {
     const known = await runProgram(path, ['-hide_banner', '-devices'], 10_000);
-    if (!needed.every((name) => new RegExp(`\\s${name}\\s`).test(known.output))) continue;
-    const args = deviceListArguments(platform);
-    const { output } = await runProgram(path, args, 10_000, environment);
-    return parseDevices(platform, output, environment['DISPLAY'] ?? null);
+    if (hasDevices(known.output, neededDevices(platform, true))) {
+      const args = deviceListArguments(platform);
+      const { output } = await runProgram(path, args, 10_000, environment);
+      return parseDevices(platform, output, desktop);
+    }
+    if (hasDevices(known.output, neededDevices(platform, false))) {
+      screens ??= parseDevices(platform, '', desktop);
+    }
   }
-  throw new RoomtapeError('no-ffmpeg', `No ffmpeg here can capture (${needed.join(' and ')}).`, {
+  if (screens !== null) return screens;
+  const needed = neededDevices(platform, true).join(' and ');
+  throw new RoomtapeError('no-ffmpeg', `No ffmpeg here can capture (${needed}).`, {
     next: platform === 'linux' ? 'sudo apt-get install ffmpeg' : 'roomtape doctor',
   });
 }
@@ -392,7 +402,14 @@ function noObs(): RoomtapeError {
   });
 }
 
-function noScreen(): RoomtapeError {
+function noScreen(isWayland: boolean): RoomtapeError {
+  if (isWayland) {
+    const problem =
+      'This is a Wayland desktop: it shows its screen only to programs that ask its person through PipeWire, which ffmpeg cannot.';
+    return new RoomtapeError('usage', problem, {
+      next: 'roomtape recorder add obs (OBS captures Wayland), or log in to an X11 session',
+    });
+  }
   return new RoomtapeError('usage', 'No screen was found: DISPLAY is not set.', {
     next: 'roomtape recorder add screen --screen :0',
   });

@@ -67,7 +67,10 @@ export class Vigils {
     let goesOn = true;
     try {
       const busy = this.#desk.recorders.filter(({ state }) => isRunning(state.state));
-      for (const recorder of busy) await this.#lookAt(recorder);
+      for (const recorder of busy) {
+        await this.#lookAt(recorder);
+        this.#desk.stopOverdue(recorder);
+      }
       for (const name of [...this.#vigils.keys()]) {
         if (!busy.some((recorder) => recorder.name === name)) this.#forget(name);
       }
@@ -130,19 +133,19 @@ export class Vigils {
       any = true;
       const { closesAt } = state.rooms[recording.room] ?? {};
       if (closesAt === undefined || closesAt - now > closingMs) continue;
+      if (this.#told.get(recording.id) === closesAt) continue;
+      this.#told.set(recording.id, closesAt);
       const seconds = Math.max(0, Math.round((closesAt - now) / 1000));
       this.#warnOfClosing(recording.id, spokenRoom(state, recording.room), seconds);
     }
-    for (const id of this.#told) if (!this.#sessions.recording(id)) this.#told.delete(id);
+    if (!any) this.#told.clear();
     return any;
   }
 
-  readonly #told = new Set<string>();
+  /** By recording, the closing that was told of: once, for the status counts the seconds itself. */
+  readonly #told = new Map<string, number>();
 
-  /** Once: the status counts the seconds by itself. */
   #warnOfClosing(id: string, room: string, seconds: number): void {
-    if (this.#told.has(id)) return;
-    this.#told.add(id);
     this.#warnings.tell({
       kind: 'room-closing',
       level: 'warning',

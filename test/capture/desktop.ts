@@ -6,15 +6,23 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { hasDevices } from '../../src/capture/ffmpeg-command.ts';
+import { ffmpegCandidates } from '../../src/system/ffmpeg.ts';
 import { type RunningDisplay, startDisplay } from './obs-studio.ts';
 
-const ffmpegDevices =
-  spawnSync('ffmpeg', ['-hide_banner', '-devices'], { encoding: 'utf8' }).stdout ?? '';
+/** The first ffmpeg of Roomtape's own choice that has what a desktop needs. */
+const found = (await ffmpegCandidates()).find(({ path }) => {
+  const { stdout } = spawnSync(path, ['-hide_banner', '-devices'], { encoding: 'utf8' });
+  return hasDevices(stdout, ['x11grab', 'pulse']) && /\ssdl2?,?/.test(stdout);
+});
+
+/** An ffmpeg that captures screen and sound, where there is one. */
+export const desktopFfmpeg = found?.path ?? '';
 
 /** Whether this machine can run the tests that capture a screen and a sound. */
 export const hasDesktop =
   process.platform === 'linux' &&
-  ['x11grab', 'pulse', 'sdl'].every((name) => ffmpegDevices.includes(name)) &&
+  found !== undefined &&
   ['Xvfb', 'pulseaudio'].every((name) => spawnSync(name, ['--version']).error === undefined);
 
 export interface Desktop {
@@ -57,8 +65,8 @@ export async function startDesktop(folder: string): Promise<Desktop> {
   while (!existsSync(socket)) await pause(20);
   const play = ['-nostdin', '-v', 'quiet', '-re', '-f', 'lavfi', '-i'];
   const picture = 'testsrc2=size=320x180:rate=15,format=yuv420p';
-  begin('ffmpeg', [...play, picture, '-f', 'sdl', '-window_x', '0', '-window_y', '0', 'x']);
-  const tone = begin('ffmpeg', [
+  begin(desktopFfmpeg, [...play, picture, '-f', 'sdl', '-window_x', '0', '-window_y', '0', 'x']);
+  const tone = begin(desktopFfmpeg, [
     ...play,
     'sine=frequency=440',
     '-f',

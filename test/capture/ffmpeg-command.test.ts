@@ -4,12 +4,16 @@ import { describe, expect, test } from 'vitest';
 import {
   captureArguments,
   chooseEncoder,
+  desktopOf,
+  hasDevices,
   joinList,
+  neededDevices,
   parseDevices,
   parseNews,
   parseProgress,
 } from '../../src/capture/ffmpeg-command.ts';
 
+const none = desktopOf({});
 const source = { size: null, frameRate: 30, microphones: ['mic'] } as const;
 
 describe('given a capture on each system', () => {
@@ -35,6 +39,28 @@ describe('given a capture on each system', () => {
     ).join(' ');
     expect(args).toContain('-f avfoundation -framerate 30 -capture_cursor 1 -i 1:0');
     expect(args).toContain('-c:v h264_videotoolbox -realtime 1');
+  });
+
+  test('on macOS every further microphone is an input of its own', () => {
+    const args = captureArguments(
+      { ...source, platform: 'darwin', screen: '1', microphones: ['0', '2'] },
+      'h264_videotoolbox',
+      '/r/a.mkv',
+      '/w/p',
+    ).join(' ');
+    expect(args).toContain('-i 1:0 -thread_queue_size 1024 -f avfoundation -i :2');
+    expect(args).toContain('-map 0:v -map 0:a -map 1:a');
+  });
+
+  test('an ffmpeg without sound devices does for a picture alone', () => {
+    const devices = 'Devices:\n D  x11grab         X11 screen capture, using XCB\n';
+    expect(hasDevices(devices, neededDevices('linux', false))).toBe(true);
+    expect(hasDevices(devices, neededDevices('linux', true))).toBe(false);
+  });
+
+  test('on Wayland an X11 display says that it shows X11 windows only', () => {
+    const desktop = desktopOf({ DISPLAY: ':0', WAYLAND_DISPLAY: 'wayland-0' });
+    expect(parseDevices('linux', '', desktop)[0]?.label).toContain('X11 windows only');
   });
 
   test('on Windows it takes gdigrab and dshow', () => {
@@ -71,7 +97,7 @@ describe('given what ffmpeg says', () => {
   test('PulseAudio sources are microphones, with the default marked', () => {
     const text =
       'Auto-detected sources for pulse:\n* alsa_input.usb [Headset Mono] (audio)\n  room.monitor [Monitor of Room] (none)\n';
-    expect(parseDevices('linux', text, ':1')).toEqual([
+    expect(parseDevices('linux', text, desktopOf({ DISPLAY: ':1' }))).toEqual([
       { kind: 'screen', id: ':1', label: 'X11 display :1' },
       { kind: 'microphone', id: 'alsa_input.usb', label: 'Headset Mono (default)' },
       { kind: 'microphone', id: 'room.monitor', label: 'Monitor of Room' },
@@ -84,7 +110,7 @@ describe('given what ffmpeg says', () => {
 [AVFoundation indev @ 0x7f8] [1] Capture screen 0
 [AVFoundation indev @ 0x7f8] AVFoundation audio devices:
 [AVFoundation indev @ 0x7f8] [0] MacBook Pro Microphone`;
-    expect(parseDevices('darwin', text, null)).toEqual([
+    expect(parseDevices('darwin', text, none)).toEqual([
       { kind: 'camera', id: '0', label: 'FaceTime HD Camera' },
       { kind: 'screen', id: '1', label: 'Capture screen 0' },
       { kind: 'microphone', id: '0', label: 'MacBook Pro Microphone' },
@@ -101,8 +127,8 @@ describe('given what ffmpeg says', () => {
       { kind: 'camera', id: 'Webcam', label: 'Webcam' },
       { kind: 'microphone', id: 'Mikrofon (Realtek)', label: 'Mikrofon (Realtek)' },
     ];
-    expect(parseDevices('win32', newer, null)).toEqual(wanted);
-    expect(parseDevices('win32', older, null)).toEqual(wanted);
+    expect(parseDevices('win32', newer, none)).toEqual(wanted);
+    expect(parseDevices('win32', older, none)).toEqual(wanted);
   });
 
   test('silence, lost devices and a full disk are read from its log', () => {
@@ -134,7 +160,7 @@ describe('given what ffmpeg says', () => {
         parseNews(text);
         parseProgress(text);
         for (const platform of ['linux', 'darwin', 'win32'] as const) {
-          parseDevices(platform, text, null);
+          parseDevices(platform, text, none);
         }
       }),
     );

@@ -18,7 +18,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ScreenRecorder } from '../../src/capture/ffmpeg.ts';
 import { parseProgress } from '../../src/capture/ffmpeg-command.ts';
 import type { RecorderStateName } from '../../src/capture/recorder.ts';
-import { type Desktop, hasDesktop, startDesktop } from './desktop.ts';
+import { type Desktop, desktopFfmpeg, hasDesktop, startDesktop } from './desktop.ts';
 import { played } from './obs-studio.ts';
 
 const isRoot = process.getuid?.() === 0;
@@ -53,7 +53,7 @@ describe.runIf(hasDesktop)('given a screen and a microphone', () => {
       },
       folder: recordings,
       workFolder,
-      ffmpegs: async () => ['ffmpeg'],
+      ffmpegs: async () => [desktopFfmpeg],
       environment: desktop.environment,
       now: () => new Date(2026, 10, 23, 20, 15, 30),
     };

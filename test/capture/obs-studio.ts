@@ -7,6 +7,7 @@ import { mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } fro
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { ffmpeg } from '../system/media.ts';
 
 export const obsPassword = 'correct-horse-battery';
 
@@ -200,7 +201,7 @@ export function played(path: string): {
   errors: string;
 } {
   const run = spawnSync(
-    'ffmpeg',
+    ffmpeg.path,
     ['-nostdin', '-hide_banner', '-i', `file:${path}`, '-map', '0', '-f', 'null', '-'],
     { encoding: 'utf8' },
   );

@@ -1,17 +1,16 @@
 /**
  * A recorder that gives up and deletes its file, with and without the safety net.
  */
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as moment } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
+import { ffmpeg } from '../system/media.ts';
 import { Machine } from './roomtape-command.ts';
 
-const hasFfmpeg = spawnSync('ffmpeg', ['-version']).error === undefined;
-
-describe.runIf(hasFfmpeg && process.platform === 'linux')(
+describe.runIf(process.platform === 'linux')(
   'given a recorder that deletes its growing file',
   { timeout: 120_000 },
   () => {
@@ -38,7 +37,7 @@ describe.runIf(hasFfmpeg && process.platform === 'linux')(
       await machine.run('watch', 'add', recordings);
       const path = join(recordings, 'talk.mkv');
       const source = 'testsrc2=size=160x90:rate=10';
-      const recorder = spawn('ffmpeg', [
+      const recorder = spawn(ffmpeg.path, [
         ...['-nostdin', '-v', 'quiet', '-re', '-f', 'lavfi', '-i', source, '-g', '10'],
         ...['-cluster_time_limit', '300', '-flush_packets', '1', path],
       ]);

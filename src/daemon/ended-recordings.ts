@@ -1,0 +1,84 @@
+/**
+ * What a person hears when a recording ends that they did not stop themselves: why it ended, what
+ * became of it, and what there is to do.
+ */
+import { describe, type Recorder } from '../capture/recorder.ts';
+import type { SessionEvent } from '../session/events.ts';
+import { type EndCause, type Recording, type SessionState, spokenRoom } from '../session/state.ts';
+import { rowOf } from '../session/table.ts';
+import type { Warning, WarningDesk } from './warning-desk.ts';
+
+/** So long an ending is told in the status, in ms, unless the next recording begins before. */
+const toldForMs = 10 * 60_000;
+
+/** Ends that come from outside, as a clause; what a person did themselves they know. */
+const reasons: Partial<Record<EndCause | 'unpermitted', string>> = {
+  revoked: 'the permission was withdrawn',
+  expired: 'the permission has ended',
+  moved: 'you are in another room now',
+  'room-closed': 'the room is closed',
+  'room-recreated': 'the room was made anew, and needs a new grant',
+  'room-removed': 'the room is no more',
+  'session-closed': 'the session is closed',
+  removed: 'you no longer take part',
+};
+
+/**
+ * Warns of an end that came from outside.
+ *
+ * @param recorder  the name of the recorder that Roomtape stops; null where the person has to
+ */
+export function warnOfEnd(
+  warnings: WarningDesk,
+  event: SessionEvent,
+  recording: Recording,
+  state: SessionState,
+  recorder: string | null,
+): void {
+  const isEnd = event.type === 'recording-stopped' && recording.control !== 'observed';
+  const isFlag = event.type === 'recording-flagged' && recording.control === 'observed';
+  const cause = isEnd ? recording.cause : isFlag ? event.reason : undefined;
+  const why = cause === undefined ? undefined : reasons[cause];
+  if (cause === undefined || why === undefined) return;
+  const key = recorder === null ? `ended:${recording.id}` : `${recorder}:ended`;
+  const said =
+    recorder === null ? sayStop(recording, state, why) : sayEnded(recorder, recording, state, why);
+  warnings.raise(key, { ...said, level: 'warning', body: { recording: recording.id, cause } });
+  setTimeout(() => warnings.clear(key), toldForMs).unref();
+}
+
+type Words = Pick<Warning, 'kind' | 'text' | 'next'>;
+
+/** Roomtape cannot stop what a person started by hand; it can say that they must. */
+function sayStop({ room }: Recording, state: SessionState, why: string): Words {
+  const text = `You may no longer record ${spokenRoom(state, room)}: ${why}. Stop your recorder now.`;
+  return { kind: 'stop-recording', text, next: 'roomtape status' };
+}
+
+function sayEnded(recorder: string, recording: Recording, state: SessionState, why: string): Words {
+  const room = spokenRoom(state, recording.room);
+  const next = recording.next === undefined ? undefined : rowOf(state.recordings, recording.next);
+  if (next !== undefined) {
+    const text = `You are in ${spokenRoom(state, next.room)} now: ${recorder} goes on there in a new file; that of ${room} is kept.`;
+    return { kind: 'recording-moved', text, next: 'roomtape status' };
+  }
+  const text = `${recorder} is stopped in ${room}: ${why}. What was recorded until then is kept.`;
+  const wants = recording.cause === 'revoked' || recording.cause === 'expired';
+  const number = state.rooms[recording.room]?.number;
+  const ask =
+    wants && number !== undefined ? `roomtape request --room ${number}` : 'roomtape room show';
+  return { kind: 'recording-ended', text, next: ask };
+}
+
+/** Warns of a recorder that goes on although it may not. */
+export function warnOfUnstopped(warnings: WarningDesk, recorder: Recorder, problem: unknown): void {
+  const { name, state } = recorder;
+  const reason = problem instanceof Error ? problem.message : String(problem);
+  warnings.raise(`${name}:unstopped`, {
+    kind: 'not-stopped',
+    level: 'error',
+    text: `${name} may not record and could not be stopped: ${reason}`,
+    next: `stop it by hand (it is ${describe(state)})`,
+    body: { recorder: name },
+  });
+}
