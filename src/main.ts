@@ -4,9 +4,10 @@
  *
  * Imports are made when they are needed: a command that only prints must not pay for the daemon.
  */
-import { runCommandLine } from './cli/command-line.ts';
-
 const argv = process.argv.slice(2);
+// A password among the words stands in the process list: it is taken out before anything is loaded.
+if (argv.some((word) => word.startsWith('--password'))) process.title = 'roomtape';
+const { runCommandLine } = await import('./cli/command-line.ts');
 const loadDaemon = async () => ({
   ...(await import('./daemon/daemon.ts')),
   ...(await import('./daemon/maintenance.ts')),

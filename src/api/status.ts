@@ -11,8 +11,8 @@ export interface StatusRecording extends DeclaredRecording {
   readonly room: string;
   readonly participant: string;
   readonly permission: string;
-  /** True for recordings whose files must be on this machine. */
-  readonly here: boolean;
+  /** False for what nobody said, and only a file or a recorder's own button shows. */
+  readonly declared: boolean;
   /** Milliseconds recorded so far, without pauses. */
   readonly recordedMs: number;
 }

@@ -161,8 +161,10 @@ export async function recordingPath(link: ObsLink): Promise<string | null> {
 async function within<T>(work: Promise<T>, limitMs: number, problem: string): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const limit = new Promise<never>((_, reject) => {
-    const give = () => reject(new RoomtapeError('recorder-failed', `${problem} (${limitMs} ms).`));
-    timer = setTimeout(give, limitMs);
+    const failed = new RoomtapeError('recorder-failed', `${problem} (${limitMs} ms).`, {
+      next: 'look at OBS; if it hangs, end it, and its file is repaired',
+    });
+    timer = setTimeout(() => reject(failed), limitMs);
   });
   try {
     return await Promise.race([work, limit]);

@@ -114,8 +114,7 @@ async function passwordOf(frame: Frame, options: ObsWords): Promise<string | und
   if (options.passwordStdin) return (await readAll()).replace(/\r?\n$/, '') || undefined;
   if (options.password === true) return await askPassword(frame);
   if (options.password === undefined) return undefined;
-  // It stood in the process list for a moment; from now on it does not.
-  process.title = 'roomtape';
+  // It stood in the process list for a moment, until main.ts took it out.
   frame.note('A password on the command line can be read by others; better: --password-stdin');
   return options.password;
 }

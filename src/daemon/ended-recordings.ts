@@ -4,8 +4,8 @@
  */
 import { describe, type Recorder } from '../capture/recorder.ts';
 import type { SessionEvent } from '../session/events.ts';
+import type { Refusal } from '../session/refusal.ts';
 import { type EndCause, type Recording, type SessionState, spokenRoom } from '../session/state.ts';
-import { rowOf } from '../session/table.ts';
 import type { Warning, WarningDesk } from './warning-desk.ts';
 
 /** So long an ending is told in the status, in ms, unless the next recording begins before. */
@@ -57,9 +57,8 @@ function sayStop({ room }: Recording, state: SessionState, why: string): Words {
 
 function sayEnded(recorder: string, recording: Recording, state: SessionState, why: string): Words {
   const room = spokenRoom(state, recording.room);
-  const next = recording.next === undefined ? undefined : rowOf(state.recordings, recording.next);
-  if (next !== undefined) {
-    const text = `You are in ${spokenRoom(state, next.room)} now: ${recorder} goes on there in a new file; that of ${room} is kept.`;
+  if (recording.next !== undefined) {
+    const text = `You went to another room: ${recorder} goes on there in a new file, and that of ${room} is kept.`;
     return { kind: 'recording-moved', text, next: 'roomtape status' };
   }
   const text = `${recorder} is stopped in ${room}: ${why}. What was recorded until then is kept.`;
@@ -68,6 +67,20 @@ function sayEnded(recorder: string, recording: Recording, state: SessionState, w
   const ask =
     wants && number !== undefined ? `roomtape request --room ${number}` : 'roomtape room show';
   return { kind: 'recording-ended', text, next: ask };
+}
+
+/** Keeps in the status why a recording ended that was begun without permission. */
+export function noteEnforced(
+  warnings: WarningDesk,
+  recorder: string,
+  { state, recording }: { readonly state: SessionState; readonly recording: Recording },
+  { problem, next }: Refusal,
+): void {
+  const room = spokenRoom(state, recording.room);
+  const text = `${recorder} was stopped in ${room}: ${problem} What was recorded is kept, and flagged.`;
+  const body = { recording: recording.id };
+  warnings.raise(`${recorder}:ended`, { kind: 'recording-ended', level: 'info', text, next, body });
+  setTimeout(() => warnings.clear(`${recorder}:ended`), toldForMs).unref();
 }
 
 /** Warns of a recorder that goes on although it may not. */

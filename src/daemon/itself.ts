@@ -39,8 +39,10 @@ export function openItself(
 function statusOf(context: DaemonContext, parts: readonly StatusPart[]): DaemonStatus {
   const recordings = parts.flatMap((part) => part.recordings ?? []);
   const takes = parts.flatMap((part) => part.takes ?? []);
-  // The recorders of other people write to other machines.
-  const here = recordings.filter((recording) => recording.here);
+  // What was never declared disagrees with nobody; who records it has been told already.
+  const declared = recordings.filter((recording) => recording.declared);
+  const observed = new Set(recordings.filter((one) => !one.declared).map(({ id }) => id));
+  const files = takes.filter(({ recording }) => recording === null || !observed.has(recording));
   return {
     pid: process.pid,
     version: context.version,
@@ -50,6 +52,6 @@ function statusOf(context: DaemonContext, parts: readonly StatusPart[]): DaemonS
     recordings,
     takes,
     notices: parts.flatMap((part) => part.notices ?? []),
-    disagreements: disagreements(here, takes, context.clock.now()),
+    disagreements: disagreements(declared, files, context.clock.now()),
   };
 }

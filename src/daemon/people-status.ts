@@ -38,9 +38,7 @@ function recordedRooms(state: SessionState): number {
 
 function recordingsOf(state: SessionState, now: Instant): StatusRecording[] {
   const told = [...rowsOf(state.recordings)].filter(
-    (one) =>
-      // What only files show is told by the files.
-      one.control !== 'observed' && (isLive(one) || (one.endedAt ?? 0) > now - toldForMs),
+    (one) => isLive(one) || (one.endedAt ?? 0) > now - toldForMs,
   );
   return told.map((recording) => {
     const participant = rowOf(state.participants, recording.participant)?.name ?? '';
@@ -54,8 +52,7 @@ function recordingsOf(state: SessionState, now: Instant): StatusRecording[] {
       room,
       participant,
       permission: permissionWord(recording),
-      // Who records on another machine says so to the daemon there, and not to this one.
-      here: true,
+      declared: recording.control !== 'observed',
       recordedMs: recordedMs(recording, now),
     };
   });
@@ -84,8 +81,8 @@ function noticesOf(state: SessionState, now: Instant): StatusNotice[] {
     const room = spokenRoom(state, recording.room);
     notices.push({
       level: 'warning',
-      text: `${name(recording.participant)} records in ${room} without permission since ${new Date(since).toISOString()}.`,
-      next: `roomtape approve --recording ${shortId(recording.id)}`,
+      text: `${name(recording.participant)} ${isLive(recording) ? 'records' : 'recorded'} in ${room} without permission since ${new Date(since).toISOString()}.`,
+      next: `${state.home === 'here' ? '' : 'the host: '}roomtape approve --recording ${shortId(recording.id)}`,
     });
   }
   for (const room of Object.values(state.rooms)) {

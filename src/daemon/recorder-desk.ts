@@ -6,6 +6,7 @@
  * For one recorder things happen one after the other, in the order they came.
  */
 import {
+  describe,
   isCapturing,
   type LossCause,
   pathOf,
@@ -16,11 +17,11 @@ import { RoomtapeError } from '../errors.ts';
 import type { SessionEvent } from '../session/events.ts';
 import { findParticipant } from '../session/find.ts';
 import type { RecordingId } from '../session/ids.ts';
-import { isRefusal } from '../session/refusal.ts';
+import { isRefusal, type Refusal } from '../session/refusal.ts';
 import { type EndCause, isLive, type Recording, type SessionState } from '../session/state.ts';
 import { rowOf } from '../session/table.ts';
 import type { DaemonContext } from './area.ts';
-import { warnOfEnd, warnOfUnstopped } from './ended-recordings.ts';
+import { noteEnforced, warnOfEnd, warnOfUnstopped } from './ended-recordings.ts';
 import { isUnwritable } from './interruptions.ts';
 import type { Applied, Driver, Sessions } from './sessions.ts';
 import type { WarningDesk } from './warning-desk.ts';
@@ -237,10 +238,11 @@ export class RecorderDesk {
     const path = pathOf(now);
     this.#context.publish({
       type: `recorder:${now.state}`,
-      text: `${recorder.name} is ${now.state}${path ? `: ${path}` : ''}.`,
+      text: `${recorder.name} is ${describe(now)}${path ? `: ${path}` : ''}.`,
       body: { recorder: recorder.name, ...now, asked },
     });
     this.#claim(recorder);
+    if (now.state === 'stopped') this.#warnings.clear(`${recorder.name}:unpermitted`);
     if (asked && now.state !== 'lost') return;
     // Behind what is under way: a command that fails in the middle must not race its consequences.
     const { name } = recorder;
@@ -263,7 +265,6 @@ export class RecorderDesk {
       this.#tell(paused, 'recorder-paused');
     } else if (now.state === 'stopped') {
       this.#bound.delete(recorder.name);
-      this.#warnings.clearAll(`${recorder.name}:`);
       this.#tell(live, 'recorder-stopped');
     } else if (now.state === 'lost') {
       this.#bound.delete(recorder.name);
@@ -303,11 +304,19 @@ export class RecorderDesk {
     this.#warnings.raise(`${name}:unpermitted`, {
       kind: 'recording-without-permission',
       level: 'warning',
-      text: `${name} records without permission: ${permitted.problem}${enforce ? ' It is stopped.' : ''}`,
+      text: `${name} records without permission: ${permitted.problem}${enforce ? ' It is being stopped.' : ''}`,
       next: enforce ? permitted.next : `roomtape stop, or ${permitted.next}`,
       body: { recorder: name },
     });
-    if (enforce) this.#soon(recorder, async () => void (await this.#isStopped(recorder)));
+    if (enforce) this.#soon(recorder, () => this.#endUnpermitted(recorder, permitted));
+  }
+
+  /** Stops what was started without permission; its file is kept, and flagged. */
+  async #endUnpermitted(recorder: Recorder, refusal: Refusal): Promise<void> {
+    const live = this.liveOf(recorder.name);
+    if (!(await this.#isStopped(recorder)) || !live) return;
+    this.#tell(live, 'recorder-stopped');
+    noteEnforced(this.#warnings, recorder.name, live, refusal);
   }
 
   #tell(
@@ -460,7 +469,7 @@ export class RecorderDesk {
   #bind(recorder: Recorder, recording: RecordingId | undefined): void {
     if (recording === undefined) return;
     this.#bound.set(recorder.name, recording);
-    for (const old of ['lost', 'ended']) this.#warnings.clear(`${recorder.name}:${old}`);
+    for (const old of toldUntilNext) this.#warnings.clear(`${recorder.name}:${old}`);
     this.#claim(recorder);
   }
 
@@ -497,6 +506,9 @@ export class RecorderDesk {
     return next;
   }
 }
+
+/** What stays to be read in the status until the recorder begins its next recording. */
+const toldUntilNext = ['lost', 'ended', 'disk-full', 'unpermitted'] as const;
 
 const endCauseOf: Readonly<Record<LossCause, EndCause>> = {
   'connection-closed': 'recorder-died',

@@ -64,6 +64,13 @@ export function uncertaintyOf(take: TakeRecord): number {
   return typeof start.uncertainMs === 'number' ? start.uncertainMs : 0;
 }
 
+/** What a replay buffer held when it was saved began before anybody asked for it. */
+export function unclaimedReplay(take: TakeRecord): TakeRecord {
+  const reasons = ['it is from a replay buffer, and shows what came before it was saved'];
+  const detail = { ...take.detail, reasons, candidates: [] };
+  return { ...take, attribution: 'unclaimed', detail };
+}
+
 export function whoOf(state: SessionState, recording: Recording): string {
   const person = rowOf(state.participants, recording.participant);
   return `${person?.name ?? 'somebody'} in ${spokenRoom(state, recording.room)}`;

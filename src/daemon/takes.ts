@@ -39,6 +39,7 @@ import {
   referenceOf,
   startOf,
   uncertaintyOf,
+  unclaimedReplay,
   whoOf,
 } from './take-facts.ts';
 
@@ -132,12 +133,13 @@ export class Takes {
   #statusOf(take: TakeRecord): StatusTake {
     const followed = this.#followed.get(take.id);
     const declared = this.#sessions.recording(take.recording)?.recording;
+    const isTold = this.recorderSays?.(take.path) !== undefined;
     return {
       take: take.id,
-      recording: declared && declared.control !== 'observed' ? declared.id : null,
+      recording: declared && (isTold || declared.control !== 'observed') ? declared.id : null,
       path: take.path,
       grewAt: followed?.grewAt ?? null,
-      growing: followed !== undefined && growsStill(followed),
+      growing: followed !== undefined && growsStill(followed) && judgeName(take.path) !== 'replay',
       recorder: take.recorder,
       stage: take.stage,
       verdict: take.verdict,
@@ -163,7 +165,7 @@ export class Takes {
 
   #sighted(root: string, sighting: Sighting): void {
     const role = judgeName(sighting.path);
-    if (role !== 'recording' && role !== 'raw') return;
+    if (role !== 'recording' && role !== 'raw' && role !== 'replay') return;
     const known = this.#knownTake(sighting);
     if (!known) {
       this.#begin(root, sighting);
@@ -256,6 +258,7 @@ export class Takes {
       uncertainMs: uncertaintyOf(take),
       topic: meetingTitle(dirname(take.path)).topic,
     };
+    if (judgeName(take.path) === 'replay') return unclaimedReplay(take);
     const told = this.recorderSays?.(take.path);
     if (told !== undefined) {
       const detail = { ...take.detail, reasons: ['its recorder told the path'], candidates: [] };
@@ -334,7 +337,7 @@ export class Takes {
 
   /** A file that grows in a session and was not declared is a recording all the same. */
   #observe(take: TakeRecord): TakeRecord {
-    if (take.attribution !== 'unclaimed') return take;
+    if (take.attribution !== 'unclaimed' || judgeName(take.path) === 'replay') return take;
     const owner = this.#ownerOf(take);
     const state = this.#sessions
       .open()

@@ -54,13 +54,6 @@ export class WarningDesk {
     this.#standing.delete(key);
   }
 
-  /** Takes back every warning whose key begins so. */
-  clearAll(prefix: string): void {
-    for (const key of [...this.#standing.keys()]) {
-      if (key.startsWith(prefix)) this.#standing.delete(key);
-    }
-  }
-
   get notices(): StatusNotice[] {
     return [...this.#standing.values()].map(({ level, text, next }) =>
       next === undefined ? { level, text } : { level, text, next },

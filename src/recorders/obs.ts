@@ -30,7 +30,7 @@ export const obs: RecorderProfile = {
       of: 'file',
       pattern: replayName,
       weight: 0.9,
-      role: 'recording',
+      role: 'replay',
       says: 'the name is that of OBS’s replay buffer',
     },
   ],

@@ -29,10 +29,11 @@ export type RecorderId = (typeof recorderIds)[number];
  *
  * - `recording` media that can be a take
  * - `raw`       media that its recorder still has to convert (Zoom's `.zoom`)
+ * - `replay`    media that shows what came before it was saved: part of no recording
  * - `companion` belongs to a recording and is none: chat, captions, playlists, separate tracks
  * - `temporary` never a recording, whatever a probe says of it
  */
-export type FileRole = 'recording' | 'raw' | 'companion' | 'temporary';
+export type FileRole = 'recording' | 'raw' | 'replay' | 'companion' | 'temporary';
 
 /** One rule over a name; the named groups y, mo, d, h, mi, s (and ms, pm) are the time in it. */
 export interface NameRule {

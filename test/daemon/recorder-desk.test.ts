@@ -191,6 +191,24 @@ describe('given a participant with a recorder that Roomtape drives', () => {
     revoke();
     await reaches('stopped');
     expect(recordings()).toMatchObject([{ state: 'stopped', cause: 'revoked' }]);
+    expect(warnings.notices[0]?.text).toContain('room 1: the permission was withdrawn');
+    expect(warnings.notices[0]?.next).toBe('roomtape request --room 1');
+    grant('1.1');
+    await record();
+    expect(warnings.notices).toEqual([]);
+  });
+
+  test('when a recorder that may not go on hangs, that is said, and it is stopped later', async () => {
+    grant('1.1');
+    await record();
+    recorder.hangs = true;
+    revoke();
+    await expect.poll(() => warnings.notices.at(-1)?.level).toBe('error');
+    expect(warnings.notices.at(-1)?.text).toContain('could not be stopped');
+    recorder.hangs = false;
+    desk.stopOverdue(recorder);
+    await reaches('stopped');
+    await expect.poll(() => warnings.notices.map(({ level }) => level)).toEqual(['warning']);
   });
 
   test('when it cannot be stopped as permission is withdrawn, that is said, and nothing else ends', async () => {
@@ -214,6 +232,9 @@ describe('given a participant with a recorder that Roomtape drives', () => {
     await reaches('stopped');
     await reaches('recording');
     expect(states).toEqual(['stopped', 'recording']);
+    expect(events.find(({ type }) => type === 'warning:recording-moved')?.text).toContain(
+      'goes on there in a new file',
+    );
     expect(recordings()).toMatchObject([
       { room: '1.1', state: 'stopped', cause: 'moved' },
       { room: '2.1', state: 'recording' },
@@ -249,6 +270,8 @@ describe('given a participant with a recorder that Roomtape drives', () => {
     await reaches('stopped');
     await settled();
     expect(recordings()).toMatchObject([{ state: 'stopped', control: 'observed' }]);
+    expect(warnings.notices).toMatchObject([{ level: 'info', next: 'roomtape request --room 1' }]);
+    expect(warnings.notices[0]?.text).toContain('was stopped in room 1');
   });
 
   test('when it is started by its own button with permission, Roomtape drives it from there', async () => {
