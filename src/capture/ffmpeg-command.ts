@@ -265,7 +265,7 @@ export interface CaptureNews {
   /** Seconds of media time since which each sound track is silent; null while there is sound. */
   readonly silentSince: ReadonlyMap<string, number | null>;
   readonly diskFull: boolean;
-  /** Inputs that ended with an error, as ffmpeg names them. */
+  /** Inputs that ended with an error, as ffmpeg names them: by name, or `#1` and `pulse`. */
   readonly lostInputs: readonly string[];
   /** The last error lines, for a person. */
   readonly errors: readonly string[];
@@ -282,10 +282,13 @@ export function parseNews(log: string): CaptureNews {
       silentSince.set(silence[1], silence[2] === 'start' ? Number(silence[3]) : null);
     // `[error] :72: Generic error in an external library`, and in ffmpeg 6 and later
     // `[in#0/x11grab @ 0x…] [error] Error during demuxing: …`.
+    const [, number, device] =
+      /^\[in#(\d+)\/(\S+).*\] \[error\] Error during demuxing/.exec(line) ?? [];
+    if (number !== undefined && device !== undefined) lostInputs.push(`#${number}`, device);
     const input =
       /^\[(?:error|fatal)\] (.+): (?:Generic error|Input\/output error|No such device|Immediate exit)/.exec(
         line,
-      )?.[1] ?? /^\[in#\d+\/(\S+).*\] \[error\] Error during demuxing/.exec(line)?.[1];
+      )?.[1];
     if (input !== undefined) lostInputs.push(input);
     if (/\[(error|fatal)\]/.test(line)) errors.push(line.replace(/^.*\[(?:error|fatal)\] /, ''));
   }
@@ -295,4 +298,13 @@ export function parseNews(log: string): CaptureNews {
     lostInputs,
     errors: errors.slice(-3),
   };
+}
+
+/** The microphones of a capture that are gone. */
+export function lostMicrophones(source: CaptureSource, { lostInputs }: CaptureNews): string[] {
+  // avfoundation gives the first microphone with the picture, and both go together.
+  const first = source.platform === 'darwin' ? 0 : 1;
+  return source.microphones.filter(
+    (name, at) => lostInputs.includes(name) || lostInputs.includes(`#${at + first}`),
+  );
 }

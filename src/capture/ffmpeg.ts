@@ -26,6 +26,7 @@ import {
   hasDevices,
   joinArguments,
   joinList,
+  lostMicrophones,
   neededDevices,
   parseNews,
   parseProgress,
@@ -175,7 +176,7 @@ export class ScreenRecorder implements Recorder {
   }
 
   async pulse(): Promise<RecorderPulse> {
-    if (!this.#process) return { bytes: null, recordedMs: null, silentMs: null };
+    if (!this.#process) return { bytes: null, recordedMs: null, silentMs: null, lostSound: [] };
     const stretch = this.#stretches.length;
     const progress = parseProgress(await this.#work.progress(stretch));
     const news = parseNews(await this.#work.log(stretch));
@@ -184,6 +185,7 @@ export class ScreenRecorder implements Recorder {
       bytes: this.#earlier.bytes + (progress?.bytes ?? 0),
       recordedMs: this.#earlier.recordedMs + recordedMs,
       silentMs: silentMs(this.#options.source, news, recordedMs),
+      lostSound: lostMicrophones(this.#options.source, news),
     };
   }
 
@@ -430,7 +432,7 @@ function silentMs(
   recordedMs: number,
 ): number | null {
   if (source.microphones.length === 0) return null;
-  const lost = source.microphones.filter((name) => news.lostInputs.includes(name)).length;
+  const lost = lostMicrophones(source, news).length;
   const tracks = [...news.silentSince.values()];
   const silent = tracks.filter((since) => since !== null);
   if (silent.length + lost < source.microphones.length) return 0;

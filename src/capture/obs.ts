@@ -149,10 +149,11 @@ export class ObsRecorder implements Recorder {
 
   async pulse(): Promise<RecorderPulse> {
     const link = this.#link;
-    if (!link) return { bytes: null, recordedMs: null, silentMs: null };
+    if (!link) return { bytes: null, recordedMs: null, silentMs: null, lostSound: [] };
     const status = await link.call('GetRecordStatus');
     const silentMs = this.state.state === 'recording' ? this.#silence(await link.levels()) : null;
-    return { bytes: status.outputBytes, recordedMs: status.outputDuration, silentMs };
+    const { outputBytes: bytes, outputDuration: recordedMs } = status;
+    return { bytes, recordedMs, silentMs, lostSound: [] };
   }
 
   /** How long no input has been heard, by the looks that were taken. */

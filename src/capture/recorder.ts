@@ -41,6 +41,8 @@ export interface RecorderPulse {
   readonly recordedMs: number | null;
   /** Milliseconds since every audio track fell silent; 0 while there is sound, null where unknown. */
   readonly silentMs: number | null;
+  /** Microphones that went away while the picture goes on. */
+  readonly lostSound: readonly string[];
 }
 
 /** One change, as it is told to listeners. */

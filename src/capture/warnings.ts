@@ -13,6 +13,8 @@ export interface Sample {
   readonly freeBytes: number | null;
   /** How long every audio track has been silent; null when it cannot be told. */
   readonly silentMs: number | null;
+  /** Microphones that went away. */
+  readonly lostSound: readonly string[];
 }
 
 /** What is remembered between two looks. */
@@ -20,7 +22,12 @@ export interface Vigil {
   readonly samples: readonly Sample[];
 }
 
-export type WarningKind = 'nothing-written' | 'disk-soon-full' | 'disk-full' | 'silent';
+export type WarningKind =
+  | 'nothing-written'
+  | 'disk-soon-full'
+  | 'disk-full'
+  | 'sound-lost'
+  | 'silent';
 
 export interface CaptureWarning {
   readonly kind: WarningKind;
@@ -69,7 +76,9 @@ export function judge(vigil: Vigil, limits: VigilLimits): CaptureWarning[] {
   const now = vigil.samples.at(-1);
   if (now === undefined) return [];
   const found = [disk(vigil, now, limits)];
-  if (now.state === 'recording') found.push(stalled(vigil, now, limits), silence(now, limits));
+  if (now.state === 'recording') {
+    found.push(stalled(vigil, now, limits), soundLost(now), silence(now, limits));
+  }
   return found.filter((warning) => warning !== null);
 }
 
@@ -117,6 +126,16 @@ function stalled({ samples }: Vigil, now: Sample, limits: VigilLimits): CaptureW
     kind: 'nothing-written',
     text: `has written nothing for ${Math.round(quietMs / 1000)} s`,
     remedy: 'look at the recorder; stop and record again if it hangs',
+    stopNow: false,
+  };
+}
+
+function soundLost({ lostSound }: Sample): CaptureWarning | null {
+  if (lostSound.length === 0) return null;
+  return {
+    kind: 'sound-lost',
+    text: `has lost ${lostSound.join(' and ')}, and records the picture on without it`,
+    remedy: 'plug it in again, then roomtape pause and roomtape resume',
     stopNow: false,
   };
 }

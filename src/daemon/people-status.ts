@@ -53,6 +53,7 @@ function recordingsOf(state: SessionState, now: Instant): StatusRecording[] {
       participant,
       permission: permissionWord(recording),
       declared: recording.control !== 'observed',
+      asked: recording.control === 'roomtape',
       recordedMs: recordedMs(recording, now),
     };
   });

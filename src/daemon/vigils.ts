@@ -16,7 +16,7 @@ const lookEveryMs = 2_000;
 /** A room that closes within this time is worth a word. */
 const closingMs = 60_000;
 
-const kinds = ['nothing-written', 'disk-soon-full', 'disk-full', 'silent'] as const;
+const kinds = ['nothing-written', 'disk-soon-full', 'disk-full', 'sound-lost', 'silent'] as const;
 
 export class Vigils {
   readonly #context: DaemonContext;
@@ -96,6 +96,7 @@ export class Vigils {
       bytes: pulse?.bytes ?? null,
       freeBytes: folder === null ? null : await freeBytes(folder),
       silentMs: pulse?.silentMs ?? null,
+      lostSound: pulse?.lostSound ?? [],
     });
     this.#vigils.set(name, vigil);
     const reserveBytes = this.#context.config['free-disk-mb'] * 1e6;

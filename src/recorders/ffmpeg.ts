@@ -6,10 +6,21 @@
  */
 import { head32, type RecorderProfile, spells } from './profile.ts';
 
+// Its time is that of the command; the file's birth is nearer to the first picture.
+const ownCapture = /^Roomtape \d{4}-\d{2}-\d{2} \d{2}-\d{2}-\d{2}(?: \((?:part )?\d+\))*\.mkv$/;
+
 export const ffmpeg: RecorderProfile = {
   id: 'ffmpeg',
   title: 'ffmpeg or a program built on it',
-  names: [],
+  names: [
+    {
+      of: 'file',
+      pattern: ownCapture,
+      weight: 0.8,
+      role: 'recording',
+      says: 'the name is that of Roomtape’s own capture',
+    },
+  ],
   writers: [{ pattern: /^Lavf/, weight: 0.55, says: 'libavformat wrote it' }],
   heads: [
     {

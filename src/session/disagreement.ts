@@ -12,6 +12,8 @@ export interface DeclaredRecording {
   readonly state: 'recording' | 'paused' | 'stopped' | 'interrupted';
   /** When it came into this state, ms since 1970. */
   readonly since: number;
+  /** True when its recorder itself is asked whether it writes: its file may be one nobody sees. */
+  readonly asked?: boolean;
   /** Who records which room, for a person: `Ada in Room 2`. */
   readonly who: string;
 }
@@ -79,10 +81,10 @@ function compare(
   files: readonly ObservedFile[],
   now: number,
 ): Disagreement | undefined {
-  const { id, state, since, who } = recording;
+  const { id, state, since, who, asked = false } = recording;
   const growing = files.find((file) => file.growing);
   if (state === 'recording') {
-    if (growing || now - since < startsWithinMs) return undefined;
+    if (growing || asked || now - since < startsWithinMs) return undefined;
     const seconds = Math.floor((now - since) / 1000);
     return {
       kind: 'nothing-grows',

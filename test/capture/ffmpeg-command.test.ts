@@ -7,6 +7,7 @@ import {
   desktopOf,
   hasDevices,
   joinList,
+  lostMicrophones,
   neededDevices,
   parseDevices,
   parseNews,
@@ -141,6 +142,13 @@ describe('given what ffmpeg says', () => {
     expect([...news.silentSince.values()]).toEqual([12.5, null]);
     expect(news.lostInputs).toEqual([':72']);
     expect(news.diskFull).toBe(true);
+  });
+
+  test('a microphone that went is known by its name, and in newer versions by its number', () => {
+    const two = { ...source, platform: 'linux', screen: ':0', microphones: ['a', 'b'] } as const;
+    const older = parseNews('[error] b: Generic error in an external library');
+    const newer = parseNews('[in#2/pulse @ 0x5] [error] Error during demuxing: Input/output error');
+    for (const news of [older, newer]) expect(lostMicrophones(two, news)).toEqual(['b']);
   });
 
   test('the last complete progress report counts, a torn one does not', () => {

@@ -11,7 +11,14 @@ import {
 } from '../../src/capture/warnings.ts';
 
 const limits = { ...usualLimits, reserveBytes: 100e6 };
-const base: Sample = { at: 0, state: 'recording', bytes: 0, freeBytes: 50e9, silentMs: 0 };
+const base: Sample = {
+  at: 0,
+  state: 'recording',
+  bytes: 0,
+  freeBytes: 50e9,
+  silentMs: 0,
+  lostSound: [],
+};
 
 function looks(samples: readonly Partial<Sample>[]) {
   return samples.reduce((vigil, sample) => observe(vigil, { ...base, ...sample }), newVigil);
@@ -53,6 +60,10 @@ describe('given looks at a running recording', () => {
     expect(free(100e6 + 180e6)).toMatchObject([{ kind: 'disk-soon-full', stopNow: false }]);
     expect(free(100e6 + 9e6)).toMatchObject([{ kind: 'disk-full', stopNow: true }]);
     expect(free(1e12)).toEqual([]);
+  });
+
+  test('when a microphone is gone, that is said by its name', () => {
+    expect(kinds([{ lostSound: ['usb'] }])).toEqual(['sound-lost']);
   });
 
   test('when every track is silent for a minute, that is said', () => {

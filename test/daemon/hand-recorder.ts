@@ -57,7 +57,7 @@ export class HandRecorder implements Recorder {
   }
 
   async pulse(): Promise<RecorderPulse> {
-    return { bytes: null, recordedMs: null, silentMs: null };
+    return { bytes: null, recordedMs: null, silentMs: null, lostSound: [] };
   }
 
   subscribe(listener: (change: RecorderChange) => void): () => void {

@@ -93,6 +93,7 @@ const examples: Record<string, readonly ProfileExample[]> = {
       start: '2026-03-01T09:00:00.000Z',
     },
     { path: '/v/2026-13-01 10-00-00.mkv', judged: 'recording' },
+    { path: '/v/Replay 2026-03-01 10-00-00.mkv', judged: 'replay', recorder: 'obs' },
   ],
   browser: [
     {
