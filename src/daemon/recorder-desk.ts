@@ -23,6 +23,7 @@ import { rowOf } from '../session/table.ts';
 import type { DaemonContext } from './area.ts';
 import { noteEnforced, warnOfEnd, warnOfUnstopped } from './ended-recordings.ts';
 import { isUnwritable } from './interruptions.ts';
+import { Restarts } from './restarts.ts';
 import type { Applied, Driver, Sessions } from './sessions.ts';
 import type { WarningDesk } from './warning-desk.ts';
 
@@ -32,10 +33,6 @@ interface LiveRecording {
   readonly state: SessionState;
   readonly recording: Recording;
 }
-
-/** A recorder that died is started again at most so often in ten minutes. */
-const mostRestarts = 3;
-const restartWindowMs = 10 * 60_000;
 
 export class RecorderDesk {
   readonly #context: DaemonContext;
@@ -49,12 +46,7 @@ export class RecorderDesk {
   /** Changes by a recorder's own buttons that the session has not been told yet. */
   readonly #unwritten = new Map<string, number>();
   readonly #claims = new Map<string, RecordingId>();
-  readonly #restarts = new Map<string, number[]>();
-  /** Recordings that go on as soon as their recorder is back. */
-  readonly #awaited = new Map<
-    string,
-    { readonly recording: RecordingId; readonly until: number }
-  >();
+  readonly #restarts: Restarts;
   /** Recorders that are being stopped once more. */
   readonly #overdue = new Set<string>();
   readonly #unsubscribeFromSessions: () => void;
@@ -64,6 +56,7 @@ export class RecorderDesk {
     this.#context = context;
     this.#sessions = sessions;
     this.#warnings = warnings;
+    this.#restarts = new Restarts(context.clock);
     sessions.driver = (state, command, actor) => this.#drive(state, command, actor);
     this.#unsubscribeFromSessions = sessions.onEvent((event, state) =>
       this.#onSessionEvent(event, state),
@@ -86,12 +79,9 @@ export class RecorderDesk {
 
   /** The live recording of this machine's person that a recorder makes. */
   liveOf(name: string): LiveRecording | undefined {
-    return this.#sessions
-      .live()
-      .find(
-        ({ state, recording }) =>
-          recording.recorder === name && recording.participant === state.self,
-      );
+    const isIts = ({ state, recording }: LiveRecording) =>
+      recording.recorder === name && recording.participant === state.self;
+    return this.#sessions.live().find(isIts);
   }
 
   add(recorder: Recorder): void {
@@ -193,13 +183,9 @@ export class RecorderDesk {
     if (recorder.state.state === 'unreachable' || recorder.state.state === 'lost') {
       await recorder.start().catch((cause: unknown) => {
         const problem = cause instanceof Error ? cause.message : String(cause);
-        throw new RoomtapeError('recorder-failed', problem, {
-          next:
-            recorder.kind === 'obs'
-              ? 'start OBS and say it again, or roomtape record --recorder manual'
-              : 'roomtape recorder devices',
-          cause,
-        });
+        const obs = 'start OBS and say it again, or roomtape record --recorder manual';
+        const next = recorder.kind === 'obs' ? obs : 'roomtape recorder devices';
+        throw new RoomtapeError('recorder-failed', problem, { next, cause });
       });
       return;
     }
@@ -345,7 +331,7 @@ export class RecorderDesk {
     if (!live) return;
     const { name } = recorder;
     this.#interrupt(live, endCauseOf[cause], detail);
-    const again = this.#context.config['resume-after-crash'] && this.#mayRestart(name);
+    const again = this.#context.config['resume-after-crash'] && this.#restarts.mayAgain(name);
     this.#warnings.raise(`${name}:lost`, {
       kind: 'recorder-lost',
       level: 'error',
@@ -354,29 +340,17 @@ export class RecorderDesk {
       body: { recorder: name, recording: live.recording.id, cause, path },
     });
     if (!again) return;
-    const until = this.#context.clock.elapsed() + restartWindowMs;
-    this.#awaited.set(name, { recording: live.recording.id, until });
+    this.#restarts.awaits(name, live.recording.id);
     // Own capture can begin at once; OBS has to be started by its person first.
     if (recorder.kind === 'screen') this.#comesBack(recorder);
   }
 
-  #mayRestart(name: string): boolean {
-    const now = this.#context.clock.elapsed();
-    const recent = (this.#restarts.get(name) ?? []).filter((at) => now - at < restartWindowMs);
-    this.#restarts.set(name, recent);
-    return recent.length < mostRestarts;
-  }
-
   #comesBack(recorder: Recorder): void {
     const { name } = recorder;
-    const awaited = this.#awaited.get(name);
-    this.#awaited.delete(name);
-    const now = this.#context.clock.elapsed();
-    if (!awaited || now > awaited.until) return;
-    this.#restarts.set(name, [...(this.#restarts.get(name) ?? []), now]);
-    const found = this.#sessions.recording(awaited.recording);
+    const recording = this.#restarts.take(name);
+    const found = recording && this.#sessions.recording(recording);
     if (!found) return;
-    const command = { type: 'continue', recording: awaited.recording } as const;
+    const command = { type: 'continue', recording: found.recording.id } as const;
     const going = this.#enqueue(recorder, () =>
       this.#change(recorder, found.state, found.recording, command, undefined),
     );
