@@ -42,6 +42,12 @@ interface Listed {
   readonly takes: readonly Take[];
 }
 
+interface Shown {
+  readonly takes: readonly {
+    readonly detail: { readonly report?: { readonly reference: string | null } };
+  }[];
+}
+
 const machines: Machine[] = [];
 const recorders: ChildProcess[] = [];
 afterEach(async () => {
@@ -158,6 +164,57 @@ describe('given a watched folder with a whole recording', () => {
     const listed = await machine.json<Listed>('list');
     expect(listed.flatMap(({ takes }) => takes.map(({ id }) => id))).toEqual([take.id]);
     expect(take.recoveredPath).toBe(join(watched, 'room two.recovered.mkv'));
+  });
+});
+
+const hevc = join(import.meta.dirname, '..', '..', 'fixtures', 'isobmff', 'hevc-aac.mp4');
+
+/** An evening with a torn recording of HEVC, whose parameter sets went with its index. */
+async function eveningWithUnshown() {
+  const { machine, watched } = await evening();
+  const bytes = readFileSync(hevc);
+  const mdat = bytes.indexOf('mdat') - 4;
+  const torn = Buffer.from(bytes.subarray(0, mdat + Math.floor(bytes.readUInt32BE(mdat) * 0.9)));
+  torn.writeUInt32BE(0, mdat);
+  const path = join(watched, 'torn.mp4');
+  writeFileSync(path, torn);
+  return { machine, watched, path };
+}
+
+describe('given a take whose pictures could not be shown for want of a reference', () => {
+  test('when a whole recording of its kind appears, then it is repaired again, in its place', async () => {
+    const { machine, watched, path } = await eveningWithUnshown();
+    const before = await arrived(machine, path);
+    const recovered = join(watched, 'torn.recovered.mp4');
+    expect(before.take.recoveredPath).toBe(recovered);
+    expect((await machine.run('verify', recovered)).code).toBe(5);
+    const unshown = digest(recovered);
+    copyFileSync(hevc, join(watched, 'whole.mp4'));
+    await until(() => (digest(recovered) === unshown ? undefined : true));
+    const after = await until(async () => {
+      const found = await arrived(machine, path);
+      const [detail] = (await machine.json<Shown>('show', found.take.id)).flatMap(
+        (one) => one.takes,
+      );
+      return detail?.detail.report?.reference ? found : undefined;
+    });
+    expect(after.take.recoveredPath).toBe(recovered);
+    expect((await machine.run('verify', recovered)).code).toBe(0);
+    expect(readdirSync(watched).sort()).toEqual(['torn.mp4', 'torn.recovered.mp4', 'whole.mp4']);
+  });
+
+  test('what somebody made of the repaired file meanwhile is left alone', async () => {
+    const { machine, watched, path } = await eveningWithUnshown();
+    await arrived(machine, path);
+    const recovered = join(watched, 'torn.recovered.mp4');
+    writeFileSync(recovered, 'edited');
+    copyFileSync(hevc, join(watched, 'whole.mp4'));
+    const again = join(watched, 'torn.recovered (2).mp4');
+    await until(async () =>
+      (await arrived(machine, path)).take.recoveredPath === again ? true : undefined,
+    );
+    expect(readFileSync(recovered, 'utf8')).toBe('edited');
+    expect((await machine.run('verify', again)).code).toBe(0);
   });
 });
 
