@@ -169,7 +169,7 @@ function readFlag(text: string): [SettingKey, string] {
   const split = text.indexOf('=');
   if (split < 1) {
     throw new RoomtapeError('usage', `--set wants KEY=VALUE, not ${JSON.stringify(text)}.`, {
-      next: 'roomtape config',
+      next: 'roomtape config --help, which lists all settings',
     });
   }
   return [knownKey(text.slice(0, split), '--set'), text.slice(split + 1)];
@@ -182,7 +182,7 @@ function knownKey(key: string, where: string): SettingKey {
   throw new RoomtapeError(
     'config-invalid',
     `${where}: there is no setting ${JSON.stringify(key)}.${hint}`,
-    { next: 'roomtape config' },
+    { next: 'roomtape config --help, which lists all settings' },
   );
 }
 
@@ -193,7 +193,7 @@ function parse(key: SettingKey, raw: unknown, where: string): string | number | 
     new RoomtapeError(
       'config-invalid',
       `${where}: ${key} must be ${wanted}, not ${JSON.stringify(raw) ?? 'that'}.`,
-      { next: 'roomtape config' },
+      { next: 'roomtape config --help, which lists all settings' },
     );
   switch (setting.kind) {
     case 'choice':
