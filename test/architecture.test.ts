@@ -28,6 +28,7 @@ const mayImport: Record<string, readonly string[]> = {
   ],
   cli: ['container', 'session', 'recorders', 'system', 'api', 'errors.ts'],
   'main.ts': ['daemon', 'cli', 'errors.ts'],
+  'roomtape.ts': ['cli', 'main.ts'],
   'errors.ts': [],
 };
 

@@ -9,14 +9,11 @@
 import { createRequire } from 'node:module';
 import type { Command, CommanderError } from 'commander';
 import { exitCodes, RoomtapeError } from '../errors.ts';
-import { commandGroups, commandWords, findCommand } from './command-table.ts';
+import { commandWords, findCommand } from './command-table.ts';
 import type { DaemonCode, Frame } from './frame.ts';
+import { exitCodeHelp, helpForAll } from './help-text.ts';
 import type { QuickCommand, QuickOptions } from './quick-command.ts';
 import { writeOut } from './standard-output.ts';
-
-export const exitCodeHelp =
-  'Exit codes: 0 done or already whole · 1 failed · 2 wrong usage · 3 no daemon ·\n' +
-  '            4 not permitted · 5 damage left or beyond repair';
 
 /**
  * Runs one command and returns its exit code.
@@ -142,21 +139,6 @@ async function unknownCommand(word: string): Promise<number> {
   throw new RoomtapeError('usage', `There is no command ${JSON.stringify(word)}.`, {
     next: meant ? `roomtape ${meant}` : 'roomtape --help',
   });
-}
-
-function helpForAll(): string {
-  const lines = [
-    'Keeps the recordings of breakout sessions from getting lost.',
-    '',
-    'Usage: roomtape COMMAND [options]',
-  ];
-  for (const group of commandGroups) {
-    if (group.entries.length === 0) continue;
-    lines.push('', group.title);
-    for (const { word, summary } of group.entries) lines.push(`  ${word.padEnd(13)} ${summary}`);
-  }
-  lines.push('', 'roomtape COMMAND --help explains one command.', exitCodeHelp, '');
-  return lines.join('\n');
 }
 
 /** The longest run of words that names a command, for `roomtape … --help`. */

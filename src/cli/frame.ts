@@ -61,7 +61,14 @@ export interface Frame {
   close(): void;
 }
 
-export function createFrame(loadDaemon: () => Promise<DaemonCode>): Frame {
+/**
+ * @param loadDaemon  gives the daemon's code
+ * @param reach       gives the daemon; without it, it is reached and started where it has to be
+ */
+export function createFrame(
+  loadDaemon: () => Promise<DaemonCode>,
+  reach?: () => Promise<Client>,
+): Frame {
   let json = false;
   let mayStart = true;
   let line = '';
@@ -102,6 +109,7 @@ export function createFrame(loadDaemon: () => Promise<DaemonCode>): Frame {
     },
     progress: showLine,
     async client() {
+      if (reach) return reach();
       const { reachDaemon } = await import('./daemon-connection.ts');
       return reachDaemon({ mayStart });
     },

@@ -5,7 +5,7 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { type Benchmark, compared, interleaved } from './figures.ts';
 
-const main = join(import.meta.dirname, '..', '..', 'dist', 'main.js');
+const main = join(import.meta.dirname, '..', '..', 'dist', 'roomtape.cjs');
 
 function runner(home: string) {
   return (...argv: string[]) => {

@@ -14,7 +14,7 @@ import { duration, render, size, visible } from '../../src/cli/output.ts';
 import { readQuick } from '../../src/cli/quick-command.ts';
 import { nearestWord } from '../../src/system/spelling.ts';
 
-const main = join(import.meta.dirname, '..', '..', 'dist', 'main.js');
+const main = join(import.meta.dirname, '..', '..', 'dist', 'roomtape.cjs');
 const home = mkdtempSync(join(tmpdir(), 'roomtape-cli-'));
 afterAll(() => rmSync(home, { recursive: true, force: true }));
 
@@ -91,6 +91,23 @@ describe('given the built command', () => {
       expect(err).toContain(problem);
       expect(err).toContain(`next:     ${next}`);
       expect(err).not.toContain('    at ');
+    }
+  });
+
+  test('what is answered from one file is what the whole command line answers', () => {
+    const whole = join(main, '..', 'main.js');
+    for (const words of [
+      ['--help'],
+      ['-h'],
+      ['list', '--no-start'],
+      ['status', '--no-start', '--json'],
+      ['list', '--limit', 'many'],
+      ['list', '--state', 'lost', '--no-start'],
+    ]) {
+      const env = { ...process.env, ROOMTAPE_HOME: home, NO_COLOR: '1', ROOMTAPE_DEBUG: '' };
+      const { status, stdout, stderr } = spawnSync(process.execPath, [whole, ...words], { env });
+      const { code, out, err } = run(...words);
+      expect([code, out, err]).toEqual([status, stdout.toString(), stderr.toString()]);
     }
   });
 

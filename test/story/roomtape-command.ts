@@ -7,6 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isRunning } from '../../src/system/process-alive.ts';
 
+/** The command as it is installed. */
+export const commandFile = join(import.meta.dirname, '..', '..', 'dist', 'roomtape.cjs');
 export const mainFile = join(import.meta.dirname, '..', '..', 'dist', 'main.js');
 
 export interface Ran {
@@ -58,7 +60,7 @@ export class Machine {
 
   /** Starts a command and gives back its process. */
   start(...words: string[]): ChildProcess {
-    const child = spawn(process.execPath, [mainFile, ...words], { env: this.env });
+    const child = spawn(process.execPath, [commandFile, ...words], { env: this.env });
     this.#children.add(child);
     child.once('close', () => this.#children.delete(child));
     return child;
