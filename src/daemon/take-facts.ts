@@ -64,6 +64,16 @@ export function uncertaintyOf(take: TakeRecord): number {
   return typeof start.uncertainMs === 'number' ? start.uncertainMs : 0;
 }
 
+/**
+ * What a step of the journey found out about a file. Where the file lies and whose it is may have
+ * become known while the step went on, and is not the step's to say.
+ */
+export function foundOut(take: TakeRecord, change: Partial<TakeRecord>): Partial<TakeRecord> {
+  const { path: _, identity: __, recording: ___, attribution: ____, detail, ...found } = change;
+  const { reasons, candidates } = take.detail;
+  return detail ? { ...found, detail: { ...detail, reasons, candidates } } : found;
+}
+
 /** What a replay buffer held when it was saved began before anybody asked for it. */
 export function unclaimedReplay(take: TakeRecord): TakeRecord {
   const reasons = ['it is from a replay buffer, and shows what came before it was saved'];

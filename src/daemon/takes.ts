@@ -32,6 +32,7 @@ import { RescueOfTake } from './rescue-of-take.ts';
 import { ScansBeside } from './scans-beside.ts';
 import type { Sessions } from './sessions.ts';
 import {
+  foundOut,
   isSameBirth,
   lookAt,
   reached,
@@ -479,7 +480,7 @@ export class Takes {
         const take = this.#context.catalogue.takes.byId(id);
         // Growth or disappearance meanwhile: what was found out is of a file that is no more.
         if (!take || take.identity === '' || this.#followed.has(id)) return;
-        const after = this.#claimAgain(this.#put(take, step.change));
+        const after = this.#claimAgain(this.#put(take, foundOut(take, step.change)));
         if (step.diagnosis) this.#concludeRecording(after, step.diagnosis);
         this.#tell(step.stage, after, step.says);
         if (after.stage === 'indexed') {
@@ -494,7 +495,8 @@ export class Takes {
       // The stage stays where it was: the next daemon tries again.
       this.#context.log.error({ err: problem, take: id }, 'a take could not go on');
       const told = { problem: 'A mistake in Roomtape stopped its journey.', next: 'roomtape logs' };
-      this.#put(begun, { detail: { ...begun.detail, ...told } });
+      const now = this.#take(id);
+      this.#put(now, { detail: { ...now.detail, ...told } });
     }
   }
 

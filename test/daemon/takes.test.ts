@@ -148,6 +148,24 @@ describe('given a watched folder with a whole recording', () => {
     expect(listed.flatMap(({ takes }) => takes)).toHaveLength(2);
   });
 
+  test('when a file is brought later, the time inside it says whose it is, and it goes on', async () => {
+    const { machine, watched } = await evening();
+    await machine.run('session', 'create', 'Workshop', '--rooms', '1');
+    await machine.run('record', '--recorder', 'manual');
+    const [declared] = await machine.json<{ id: string }>('list');
+    const made = join(folder, 'brought.mp4');
+    const now = ['-metadata', `creation_time=${new Date().toISOString()}`];
+    runFfmpeg(...pictureAndTone(1), ...h264AndAac, ...now, made);
+    await machine.run('stop');
+    const daemon = await machine.daemonPid();
+    // By its birth on this disk, which is sure to two seconds, it is none of the recording's.
+    await new Promise((resolve) => setTimeout(resolve, 2_100));
+    copyFileSync(made, join(watched, 'brought.mp4'));
+    const { recording } = await arrived(machine, join(watched, 'brought.mp4'));
+    expect(recording.id).toBe(declared?.id);
+    expect(await machine.daemonPid()).toBe(daemon);
+  });
+
   test('when a growing file is renamed, then it stays one take', async () => {
     const { machine, watched } = await evening();
     const [path, renamed] = [join(watched, 'draft.mkv'), join(watched, 'room two.mkv')];
