@@ -51,6 +51,20 @@ export async function lookAtMeeting(
   return item ? { judgement, item } : null;
 }
 
+/** When a meeting began, from the best source there is, named; null when nothing tells. */
+export async function meetingStart(folder: string, { judgement, item }: Meeting) {
+  const [{ profileOf }, { trueStart }] = await Promise.all([
+    import('../recorders/profiles.ts'),
+    import('../recorders/start-time.ts'),
+  ]);
+  const { startedAt } = judgement;
+  return trueStart(profileOf('zoom'), {
+    path: join(folder, item.file ?? 'recording.conf'),
+    timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone,
+    ...(startedAt === null ? {} : { controlStart: startedAt }),
+  });
+}
+
 /** One document of the `--json` contract of `inspect`, for the whole folder. */
 export function meetingFields(folder: string, { judgement, item }: Meeting) {
   const { topic, meetingId, startedAt, items, companions, cloud } = judgement;

@@ -13,7 +13,7 @@ import type { Config } from '../system/config.ts';
 import type { Recovery, Rescue, RescueProgress } from '../system/rescue.ts';
 import type { Frame } from './frame.ts';
 import { ManyInspected } from './many-inspected.ts';
-import { duration, type Paint, size, visible } from './output.ts';
+import { duration, moment, type Paint, size, visible } from './output.ts';
 
 export function defineCommands(program: Command, frame: Frame): void {
   program
@@ -181,11 +181,12 @@ function toldMeeting(
 async function inspectedMeeting(path: string, rescue: Rescue): Promise<Told<unknown> | null> {
   // A raw file named by itself is inspected as a file; a folder only as a meeting.
   if (!lstatSync(path, { throwIfNoEntry: false })?.isDirectory()) return null;
-  const { lookAtMeeting, meetingFields } = await import('./meeting.ts');
+  const { lookAtMeeting, meetingFields, meetingStart } = await import('./meeting.ts');
   const folder = resolve(path);
   const seen = await lookAtMeeting(folder, rescue);
   if (!seen) return null;
-  const fields = meetingFields(folder, seen);
+  const start = await meetingStart(folder, seen);
+  const fields = { ...meetingFields(folder, seen), start };
   const { items, companions } = seen.judgement;
   return {
     result: fields,
@@ -195,6 +196,7 @@ async function inspectedMeeting(path: string, rescue: Rescue): Promise<Told<unkn
       ...items.map(({ verdict, file, detail }) =>
         line('recording', visible(`${file ?? '(no file)'}: ${verdict}. ${detail}`)),
       ),
+      ...(start ? [line('began', `${moment(start.at)}: ${start.reason}`)] : []),
       ...companions.map(({ kind, name }) => line(kind, visible(name))),
       ...(fields.next === null ? [] : [line('next', visible(fields.next))]),
     ],

@@ -7,6 +7,7 @@ import type { ByteSource } from './bytes.ts';
 import { type Diagnosis, foreign } from './diagnosis.ts';
 import { flac } from './flac/flac.ts';
 import { flv } from './flv/flv.ts';
+import { foreignDetail } from './foreign-kinds.ts';
 import { type ContainerFormat, type DiagnoseContext, headLength } from './format.ts';
 import { isobmff } from './isobmff/isobmff.ts';
 import { matroska } from './matroska/matroska.ts';
@@ -62,7 +63,7 @@ function undiagnosable(source: ByteSource): Diagnosis {
   const step = 1024 * 1024;
   for (let at = 0; at < source.size; at += step) {
     if (source.read(at, step).some((byte) => byte !== 0)) {
-      return foreign('The first bytes are those of no media container Roomtape reads.');
+      return foreign(foreignDetail(source.read(0, 64)));
     }
   }
   const detail = `All ${source.size} bytes are zero: nothing was ever written to this disk space.`;

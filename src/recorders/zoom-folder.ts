@@ -24,7 +24,10 @@ export interface RawState {
   readonly magic: boolean;
   /** True when the last packet ends where the file ends. */
   readonly whole: boolean;
+  /** Bytes up to the end, or to the first that cannot be read. */
   readonly bytesKept: number;
+  /** Set when packets follow behind what cannot be read. */
+  readonly damagedAt?: number;
   readonly durationMs: number | null;
   /** From the control file, ms since 1970. */
   readonly startedAt?: number;
@@ -292,13 +295,20 @@ function judgeIdleRaw(
     const detail = `Zoom has not converted ${seconds}of recording yet.`;
     return { ...base, verdict: 'conversion-pending', detail, next: again };
   }
-  const kept = torn?.raw?.bytesKept ?? media.raw?.bytesKept ?? media.size;
-  const of = torn?.size ?? raws.find((raw) => raw.name === short?.file)?.size ?? media.size;
-  const seconds = (torn ?? media).raw?.durationMs;
-  const span = seconds ? `, ${(seconds / 1000).toFixed(1)} s` : '';
   const missing = short ? ` zoomver.tag promises ${short.length} bytes of ${short.file}.` : '';
-  const detail = `The raw recording ends inside a packet: ${kept} of ${of} bytes are complete packets${span}.${missing}`;
+  const detail = `${interruption(torn ?? media)}${missing}`;
   return { ...base, verdict: 'interrupted', detail, next: again };
+}
+
+/** How far a raw file can be read. */
+function interruption({ raw, size }: MeetingFile): string {
+  const span = raw?.durationMs ? `, ${(raw.durationMs / 1000).toFixed(1)} s` : '';
+  if (raw?.damagedAt !== undefined) {
+    return `The raw recording is damaged at byte ${raw.damagedAt} of ${size}${span} of it can be read.`;
+  }
+  const counted = `${raw?.bytesKept ?? size} of ${size} bytes are complete packets${span}.`;
+  const isShort = raw?.whole !== false;
+  return `The raw recording ${isShort ? 'is shorter than it was' : 'ends inside a packet'}: ${counted}`;
 }
 
 /** The command that goes on with a meeting folder, typed so that any name survives a shell. */

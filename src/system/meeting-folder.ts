@@ -22,6 +22,7 @@ interface FileFacts {
     readonly magic: boolean;
     readonly whole: boolean;
     readonly bytesKept: number;
+    readonly damagedAt?: number;
     readonly durationMs: number | null;
     readonly startedAt?: number;
   };
@@ -88,10 +89,13 @@ async function separateFiles(path: string): Promise<string[]> {
 
 function rawFacts(diagnosis: Diagnosis, size: number): FileFacts['raw'] {
   const { container, verdict, damage, durationMs, startedAt } = diagnosis;
+  const [first] = damage;
+  const readable = verdict === 'empty' ? 0 : (first?.at ?? 0);
   return {
     magic: container === 'zoom',
     whole: verdict === 'whole',
-    bytesKept: verdict === 'whole' ? size : (damage[0]?.at ?? 0),
+    bytesKept: verdict === 'whole' ? size : readable,
+    ...(first?.kind === 'hole' ? { damagedAt: first.at } : {}),
     durationMs,
     ...(startedAt === undefined ? {} : { startedAt }),
   };

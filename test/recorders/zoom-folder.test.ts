@@ -55,6 +55,12 @@ describe('given the table of verdicts', () => {
     expect(seen?.detail).toContain('4.0 s');
   });
 
+  test('when it is damaged inside, then the place is told and what follows still counts', () => {
+    const [item] = judge([raw({ whole: false, bytesKept: 400, damagedAt: 400 })]).items;
+    expect(item?.verdict).toBe('interrupted');
+    expect(item?.detail).toContain('damaged at byte 400 of 1000, 4.0 s');
+  });
+
   test('when zoomver.tag promises another length, then it is interrupted', () => {
     expect(row([raw(), control], { tag: tag(1001) })).toEqual(['interrupted']);
   });

@@ -103,6 +103,7 @@ describe.runIf(process.platform !== 'win32')('given a meeting that Zoom has not 
       verdict: 'conversion-pending',
       recorder: 'zoom',
       next: `roomtape recover '${folder}'`,
+      start: { at: 1_757_849_791_000, source: 'control-record' },
       meeting: {
         topic: 'Weekly',
         startedAt: 1_757_849_791_000,

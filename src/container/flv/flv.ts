@@ -239,7 +239,9 @@ function numberIn(metadata: Metadata | null, name: string): number {
 }
 
 function reportMetadata({ metadata, damage, start }: Survey, source: ByteSource): void {
-  if (numberIn(metadata, 'duration') <= 0) {
+  // A live recorder announces no duration and never comes back: whole when it ends behind a tag.
+  const isLive = metadata !== null && !metadata.values.has('duration');
+  if (numberIn(metadata, 'duration') <= 0 && !(isLive && damage.isEmpty)) {
     damage.add('no-duration', start, 'The recorder never wrote how long the recording is.');
   }
   const size = numberIn(metadata, 'filesize');

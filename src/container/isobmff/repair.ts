@@ -88,19 +88,32 @@ export function summaryOf(track: OutputTrack): TrackSummary {
 /** An indexed track as it goes into the new file: its samples as they are, its edit list renewed. */
 export function indexedOutput(indexed: IndexedTrack, movieTimescale: number): OutputTrack {
   const { track, samples } = indexed;
-  const [skipped, delayed] = startOf(indexed, movieTimescale);
+  const [skipped, begins] = startOf(indexed, movieTimescale);
+  const delayed = begins + stretchOf(indexed);
   const hasEdits = track.edits.length > 0 || delayed > 0;
   const start = {
     skipped: Math.round(skipped * track.timescale),
     delayed,
     timescale: track.timescale,
   };
-  const end = samples.ticks() + (track.entry.kind === 'video' ? start.skipped : 0);
+  const isVideo = track.entry.kind === 'video';
+  const end = isVideo ? Math.max(samples.shownTicks(), start.skipped) : samples.ticks();
   return {
     layout: track,
     samples,
     edits: hasEdits ? editsFor(end, start, movieTimescale) : [],
   };
+}
+
+/**
+ * Seconds by which uncompressed sound is late: where an edit list would have come too early, ffmpeg
+ * lets the first sample last longer. In tables of frames of one tick each there is no room for that.
+ */
+function stretchOf({ track, samples }: IndexedTrack): number {
+  const { frameBytes, sampleRate } = track.entry;
+  if (frameBytes === 0 || samples.count === 0 || sampleRate !== track.timescale) return 0;
+  const frames = Math.floor((samples.size[0] ?? 0) / frameBytes);
+  return Math.max(0, (samples.duration[0] ?? 0) - frames) / track.timescale;
 }
 
 /** Plans by the index that is there, and reads on behind its last sample where media follows. */

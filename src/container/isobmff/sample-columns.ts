@@ -57,6 +57,20 @@ export class SampleColumns {
     return sum;
   }
 
+  /**
+   * Ticks from the first decoding time to when the last sample in display order stops being shown.
+   * Where a group of pictures is cut off, that lies further behind than the sum of durations says.
+   */
+  shownTicks(): number {
+    let [time, end] = [0, 0];
+    for (let index = 0; index < this.count; index += 1) {
+      const duration = this.duration[index] ?? 0;
+      end = Math.max(end, time + (this.shift[index] ?? 0) + duration);
+      time += duration;
+    }
+    return end;
+  }
+
   /** Bytes of all samples together. */
   bytes(): number {
     let sum = 0;

@@ -21,6 +21,8 @@ interface OpenPes {
   /** Bytes of the whole PES packet; 0 when it does not say. */
   readonly length: number;
   readonly headerBytes: number;
+  /** When it is shown, in ticks; null where it does not say. */
+  time: number | null;
   received: number;
   endsStuffed: boolean;
   isBroken: boolean;
@@ -108,6 +110,7 @@ export class PesStream {
       packets: [packet.at],
       length: length === 0 ? 0 : length + 6,
       headerBytes,
+      time: (window.u8(at + 7) & 0x80) !== 0 ? this.#timeAt(window, at + 9) : null,
       received: 0,
       endsStuffed: packet.isStuffed,
       isBroken: false,
@@ -116,7 +119,6 @@ export class PesStream {
       fedBefore: counter?.fed ?? 0,
       secondsBefore: counter?.seconds ?? 0,
     };
-    if ((window.u8(at + 7) & 0x80) !== 0) this.#tick(window, at + 9);
     this.#feed(window, at, packet.end);
   }
 
@@ -142,7 +144,7 @@ export class PesStream {
     }
   }
 
-  #tick(window: Window, at: number): void {
+  #timeAt(window: Window, at: number): number {
     const stamp =
       ((window.u8(at) >> 1) & 7) * 2 ** 30 +
       (window.u16(at + 1) >> 1) * 2 ** 15 +
@@ -156,8 +158,16 @@ export class PesStream {
     const step = Math.abs(time - this.#previous);
     if (step > 0 && (this.#step === 0 || step < this.#step)) this.#step = step;
     this.#previous = time;
-    this.#first = Math.min(this.#first, time);
-    this.#last = Math.max(this.#last, time);
+    return time;
+  }
+
+  /** Counts a PES packet of which something is kept, and the sound in it. */
+  #count(open: OpenPes): void {
+    this.packets += 1;
+    this.#lastSeconds = (this.counter?.seconds ?? 0) - open.secondsBefore;
+    if (open.time === null) return;
+    this.#first = Math.min(this.#first, open.time);
+    this.#last = Math.max(this.#last, open.time);
   }
 
   #close(edits: PacketEdits, isLast: boolean, window: Window): void {
@@ -166,8 +176,7 @@ export class PesStream {
     if (!open) return;
     const isComplete = open.length > 0 ? open.received >= open.length : !isLast || open.endsStuffed;
     if (isComplete && !open.isBroken) {
-      this.packets += 1;
-      this.#lastSeconds = (this.counter?.seconds ?? 0) - open.secondsBefore;
+      this.#count(open);
       return;
     }
     this.torn += 1;
@@ -199,7 +208,6 @@ export class PesStream {
       edits.set(at, copy);
       before += payload;
     }
-    this.packets += 1;
-    this.#lastSeconds = counter.seconds - open.secondsBefore;
+    this.#count(open);
   }
 }

@@ -200,12 +200,13 @@ function vp8(window: Window): Mapping {
     kind: 'video',
     codec: 'vp8',
     headers: 1,
-    rate: window.u32(18) / Math.max(1, window.u32(22)),
+    // The number of the frame stands in the upper half of a granule position.
+    rate: (window.u32(18) / Math.max(1, window.u32(22))) * 2 ** 32,
     preSkip: 0,
     shift: 0,
     width: window.u16(8),
     height: window.u16(10),
     isHeader: (packet) => packet[0] === 0x4f && packet[1] === 0x56,
-    duration: () => 1,
+    duration: () => 2 ** 32,
   };
 }

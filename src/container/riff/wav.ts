@@ -17,6 +17,8 @@ import { Window } from '../window.ts';
 import { type Chunk, chainsToEnd, chunkAt, chunkEnd } from './riff.ts';
 
 const unknown32 = 0xffffffff;
+/** No more zeros than this are padding; fewer than a millisecond of sound. */
+const mostPadding = 64;
 /** Headers longer than this are not a recorder's. */
 const longestHeader = 64 * 1024 * 1024;
 
@@ -217,6 +219,8 @@ function whatFollows(window: Window, declaredEnd: number): 'end' | 'chunks' | 't
   if (declaredEnd === window.end) return 'end';
   const at = declaredEnd + (declaredEnd % 2);
   if (at >= window.end) return 'end';
+  // A few zeros behind everything are padding to the border of a block.
+  if (window.end - at <= mostPadding && window.isZero(at, window.end - at)) return 'end';
   if (chainsToEnd(window, at)) return 'chunks';
   const chunk = chunkAt(window, at);
   return chunk && trailing.test(chunk.id) ? 'torn' : 'sound';
