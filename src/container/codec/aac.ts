@@ -28,5 +28,8 @@ export function aacCodec(config: AudioConfig): SampleCodec {
       if (length === cutFrame) return end - at > maxSampleBytes ? notASample : needsMore;
       return length > maxSampleBytes ? notASample : length;
     },
+    // A frame may begin with data or filling, but encoders hardly ever do that, and any two bytes that
+    // read as empty data make a frame of what stands in front of one.
+    surprise: (bytes, at) => ((bytes[at] ?? 0) >> 5 < 4 ? 0 : 8),
   });
 }

@@ -109,6 +109,18 @@ export interface SampleCodec {
    * the start, and needs only the first 64 bytes or so. False for anything doubtful at the end.
    */
   isStart(bytes: Uint8Array, at: number, end: number): boolean;
+  /** Only codecs without lengths: whether a sample may begin where one must, weaker than `isStart`. */
+  mayStart?(bytes: Uint8Array, at: number, end: number): boolean;
+  /** Only codecs without lengths whose beginning no other bytes resemble: is it one, for certain? */
+  isSureStart?(bytes: Uint8Array, at: number, end: number): boolean;
+  /**
+   * Only with `isSureStart`: how unusual it is for the sample that begins at `at` to end at `end`, as a
+   * negative logarithm of its likelihood against chance. Infinity where it cannot; 0 for hidden frames
+   * whose index ends there. After `needsMore`, `last.soFar` are the bytes it has at least.
+   */
+  endSurprise?(bytes: Uint8Array, at: number, end: number): number;
+  /** Only sound: how unusual it is for `at` … `end` to be one packet, as above. */
+  surprise?(bytes: Uint8Array, at: number, end: number): number;
   /**
    * Takes the sample measured last into the stream: computes `last.epoch` and `last.order`,
    * remembers parameter sets in band and what the next access unit must be compared with.

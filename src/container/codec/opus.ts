@@ -101,17 +101,26 @@ export function opusCodec(channels: number): SampleCodec {
       habits.learn(bytes, at, end);
       return end - at;
     },
-    isStart(bytes, at, end) {
-      if (at + 1 >= end) return false;
-      const toc = bytes[at] ?? 0;
-      if ((toc & 3) === 3) {
-        const count = (bytes[at + 1] ?? 0) & 63;
-        if (count === 0 || count * (ticksOf[toc >> 3] ?? 0) > longestPacketMs * 48) return false;
-      }
-      return habits.toc < 0 || toc === habits.toc;
-    },
+    isStart: (bytes, at, end) => fitsToc(bytes, at, end) && habits.isUsual(bytes[at] ?? 0),
+    mayStart: (bytes, at, end) => fitsToc(bytes, at, end) && habits.mayFollow(bytes, at),
     splitRun: (bytes, at, to, packets) => splitOpus(bytes, at, to, packets, habits),
+    surprise: (bytes, at, end) => habits.surprise(bytes, at, end, habits.last || end - at),
   });
+}
+
+/** A packet can begin so: where frames are counted, they are not too many. */
+function fitsToc(bytes: Uint8Array, at: number, end: number): boolean {
+  return at + 1 < end && packetTicks(bytes, at) > 0;
+}
+
+/** Ticks of the packet that begins at `at` by its first bytes; 0 when none does. */
+function packetTicks(bytes: Uint8Array, at: number): number {
+  const toc = bytes[at] ?? 0;
+  const ticks = ticksOf[toc >> 3] ?? 0;
+  const code = toc & 3;
+  if (code < 3) return code === 0 ? ticks : 2 * ticks;
+  const total = ((bytes[at + 1] ?? 0) & 63) * ticks;
+  return total <= longestPacketMs * 48 ? total : 0;
 }
 
 /**
@@ -119,33 +128,46 @@ export function opusCodec(channels: number): SampleCodec {
  * so a resumed scan may begin without it.
  */
 class Habits {
-  /** TOC of the packet judged last, -1 at first. */
-  toc = -1;
+  /** Bytes of the packet judged last; 0 at first. */
+  last = 0;
   private count = 0;
+  private ticks = 0;
   private meanLog = 0;
-  private variance = 0.12;
-  /** How often the byte after the TOC began with each 4 bits: the coder's first flags. */
-  private readonly second = new Float64Array(16).fill(1);
-  private secondSum = 16;
   private readonly tocs = new Float64Array(256);
+  /** Sizes of the last packets, which may be of several tracks. */
+  private readonly sizes: number[] = [];
+  /** The coder's first flags and coarse energies; and what it leaves unused at the end. */
+  private readonly second = new ByteHabit();
+  private readonly third = new ByteHabit();
+  private readonly ending = new ByteHabit();
 
-  /** A TOC that at least one packet in twenty had. */
+  /** A TOC that was there before. */
+  isKnown(toc: number): boolean {
+    return (this.tocs[toc] ?? 0) > 0;
+  }
+
+  /** A TOC that was there before; before the first packet, any. */
   isUsual(toc: number): boolean {
-    return (this.tocs[toc] ?? 0) * 20 > this.count;
+    return this.count === 0 || this.isKnown(toc);
+  }
+
+  /** Encoders change how they code from packet to packet, hardly ever how long a packet lasts. */
+  mayFollow(bytes: Uint8Array, at: number): boolean {
+    return this.count === 0 || packetTicks(bytes, at) === this.ticks;
   }
 
   learn(bytes: Uint8Array, at: number, end: number): void {
-    this.toc = bytes[at] ?? 0;
-    this.tocs[this.toc] = (this.tocs[this.toc] ?? 0) + 1;
-    const log = Math.log(end - at);
+    const toc = bytes[at] ?? 0;
+    this.ticks = packetTicks(bytes, at);
+    this.last = end - at;
     this.count++;
-    const weight = Math.max(1 / this.count, 1 / 32);
-    const off = log - this.meanLog;
-    this.meanLog += off * weight;
-    if (this.count > 4) this.variance += (off * off - this.variance) / 32;
-    const bin = (bytes[at + 1] ?? 0) >> 4;
-    this.second[bin] = (this.second[bin] ?? 0) + 1;
-    this.secondSum++;
+    this.tocs[toc] = (this.tocs[toc] ?? 0) + 1;
+    this.second.add(bytes[at + 1] ?? 0);
+    this.third.add(bytes[at + 2] ?? 0);
+    this.ending.add(bytes[end - 1] ?? 0);
+    this.sizes.push(end - at);
+    if (this.sizes.length > 4) this.sizes.shift();
+    this.meanLog += (Math.log(end - at) - this.meanLog) * Math.max(1 / this.count, 1 / 32);
   }
 
   /** Bytes of a usual packet; 0 when none was seen. */
@@ -153,13 +175,56 @@ class Habits {
     return this.count === 0 ? 0 : Math.exp(this.meanLog);
   }
 
-  /** How unusual a packet is: the negative logarithm of its likelihood, but for constants. */
-  surprise(bytes: Uint8Array, at: number, end: number, size: number): number {
-    const variance = Math.max(0.001, this.variance);
-    const off = Math.log((end - at) / size);
-    const bin = this.second[(bytes[at + 1] ?? 0) >> 4] ?? 1;
-    return (off * off) / (2 * variance) - Math.log((16 * bin) / this.secondSum);
+  /**
+   * How unusual a packet is: the negative logarithm of its likelihood against that of any bytes.
+   *
+   * @param before  bytes of the packet before it
+   */
+  surprise(bytes: Uint8Array, at: number, end: number, before: number): number {
+    const length = end - at;
+    const toc = (0.99 * (this.tocs[bytes[at] ?? 0] ?? 0) + 0.01) / (this.count + 0.01);
+    let recent = 0;
+    for (const size of this.sizes) recent += likeness(length / size) / this.sizes.length;
+    const size = 0.6 * likeness(length / before) + 0.4 * (recent || likeness(length / before));
+    return (
+      Math.log(length) -
+      Math.log(256 * size * toc) +
+      this.second.surprise(bytes[at + 1] ?? 0) +
+      this.third.surprise(bytes[at + 2] ?? 0) +
+      this.ending.surprise(bytes[end - 1] ?? 0)
+    );
   }
+}
+
+/** How often a byte had which value, exactly and by its first four bits. */
+class ByteHabit {
+  private readonly exact = new Float64Array(256);
+  private readonly rough = new Float64Array(16).fill(1);
+  private count = 0;
+
+  add(byte: number): void {
+    this.exact[byte] = (this.exact[byte] ?? 0) + 1;
+    this.rough[byte >> 4] = (this.rough[byte >> 4] ?? 0) + 1;
+    this.count++;
+  }
+
+  /** Negative logarithm of the value's likelihood against that of any byte. */
+  surprise(byte: number): number {
+    const rough = (this.rough[byte >> 4] ?? 0) / (this.count + 16) / 16;
+    return -Math.log((256 * ((this.exact[byte] ?? 0) + 8 * rough)) / (this.count + 8));
+  }
+}
+
+/**
+ * How likely a packet's size is after the one before, by their ratio: half of them are nearly equal,
+ * speech that begins or pauses makes the others differ by far more.
+ */
+function likeness(ratio: number): number {
+  const square = Math.log(ratio) ** 2;
+  const near = (0.45 / 0.035) * Math.exp(square * -408);
+  const middle = (0.3 / 0.2) * Math.exp(square * -12.5);
+  const far = (0.25 / 0.8) * Math.exp(square * -0.78);
+  return near + middle + far + 1e-6;
 }
 
 /** More candidates than this mean bytes that are no Opus; the search stays linear in the run. */
@@ -170,8 +235,8 @@ const mostCounted = 64;
 const mostEdges = 48;
 
 /**
- * Splits a run of packets. The first packet's TOC is certain; the others are looked for where it
- * occurs again, and where no split is possible that way, where its configuration does.
+ * Splits a run of packets. The first packet's TOC is certain; the others are looked for where one that
+ * was seen before occurs again, and where no split is possible that way, where its configuration does.
  *
  * @param packets  how many there must be, 0 when not known; above 64 only a hint
  */
@@ -186,10 +251,14 @@ function splitOpus(
   const toc = bytes[at] ?? 0;
   // With frames counted in the second byte, that byte is as constant as the TOC.
   const count = (toc & 3) === 3 ? (bytes[at + 1] ?? 0) & 63 : -1;
+  const isCounted = (position: number) =>
+    count < 0 || ((bytes[position] ?? 0) & 3) !== 3 || ((bytes[position + 1] ?? 0) & 63) === count;
   const alike: ((position: number) => boolean)[] = [
     (position) =>
-      (bytes[position] === toc || (count < 0 && habits.isUsual(bytes[position] ?? 0))) &&
-      (count < 0 || ((bytes[position + 1] ?? 0) & 63) === count),
+      (bytes[position] === toc || habits.isKnown(bytes[position] ?? 0)) &&
+      habits.mayFollow(bytes, position) &&
+      isCounted(position),
+    (position) => habits.mayFollow(bytes, position),
     (position) => (bytes[position] ?? 0) >> 2 === toc >> 2,
     (position) => ((bytes[position] ?? 0) & 4) === (toc & 4),
   ];
@@ -199,60 +268,101 @@ function splitOpus(
       if (fits(position)) starts.push(position);
     }
     if (starts.length > mostCandidates) return [];
-    // By chance a byte of sound looks like the TOC once in 256 times, a pair of bytes hardly ever.
-    const chance = count < 0 ? (to - at) / 256 : 0;
-    const estimate = (to - at) / Math.max(1, starts.length - chance);
-    const size = packets > 0 ? (to - at) / packets : habits.size || estimate;
-    const split = cheapestSplit(bytes, starts, to, packets, size, habits);
+    const size = packets > 0 ? (to - at) / packets : habits.size || (to - at) / starts.length;
+    const split = new Split(bytes, starts, to, packets, habits).cheapest(habits.last || size);
     if (split.length > 0) return split;
   }
   return [];
 }
 
-/** The split at some of the candidate starts whose packet sizes vary least. */
-function cheapestSplit(
-  bytes: Uint8Array,
-  starts: readonly number[],
-  to: number,
-  packets: number,
-  size: number,
-  habits: Habits,
-): number[] {
-  const layers = packets > 0 && packets <= mostCounted ? packets : 1;
-  const counted = layers === packets;
-  const n = starts.length;
-  // cost[layer * (n + 1) + i]: the cheapest way from start i to the end (in so many packets).
-  const cost = new Float64Array((layers + 1) * (n + 1)).fill(Number.POSITIVE_INFINITY);
-  const next = new Int32Array((layers + 1) * (n + 1));
-  const row = (layer: number, i: number) => layer * (n + 1) + i;
-  cost[row(counted ? 0 : 1, n)] = 0;
-  for (let i = n - 1; i >= 0; i--) {
-    const from = starts[i] ?? 0;
-    for (let j = i + 1, tried = 0; j <= n && tried < mostEdges; j++, tried++) {
-      const end = j < n ? (starts[j] ?? to) : to;
-      if (end - from > 6 * longestFrame) break;
-      if (opusDuration(bytes, from, end) === 0) continue;
-      // Each packet that is one too many must be made up for by chance: a matching byte in 256.
-      const surprise = habits.surprise(bytes, from, end, size);
-      // A way from start j to the end has at most n - j packets.
-      const deepest = counted ? Math.min(layers, n - j + 1) : layers;
-      for (let layer = 1; layer <= deepest; layer++) {
-        const rest = cost[row(counted ? layer - 1 : layer, j)] ?? Number.POSITIVE_INFINITY;
-        const total = rest + surprise;
-        if (total < (cost[row(layer, i)] ?? 0)) {
-          cost[row(layer, i)] = total;
-          next[row(layer, i)] = j;
-        }
+/** One packet of a possible split, and the way that led to it. */
+interface Edge {
+  readonly from: number;
+  readonly to: number;
+  /** By the number of packets up to here (0 where they are not counted): cost and the edge before. */
+  readonly costs: Float64Array;
+  readonly before: (Edge | null)[];
+}
+
+/** The split of a run at some of its possible starts whose packets are least unusual together. */
+class Split {
+  private readonly bytes: Uint8Array;
+  private readonly starts: readonly number[];
+  private readonly to: number;
+  private readonly layers: number;
+  private readonly habits: Habits;
+  /** Edges that end at each start. */
+  private readonly arriving: Edge[][];
+
+  constructor(
+    bytes: Uint8Array,
+    starts: readonly number[],
+    to: number,
+    packets: number,
+    habits: Habits,
+  ) {
+    this.bytes = bytes;
+    this.starts = starts;
+    this.to = to;
+    this.layers = packets <= mostCounted ? packets : 0;
+    this.habits = habits;
+    this.arriving = Array.from({ length: starts.length + 1 }, () => []);
+  }
+
+  /** Lengths of the packets; none when no split is possible. `before` are bytes of the one before. */
+  cheapest(before: number): number[] {
+    const n = this.starts.length;
+    for (let i = 0; i < n; i++) {
+      for (let j = i + 1, tried = 0; j <= n && tried < mostEdges; j++, tried++) {
+        if (this.place(j) - this.place(i) > 6 * longestFrame) break;
+        if (opusDuration(this.bytes, this.place(i), this.place(j)) > 0) this.add(i, j, before);
       }
     }
+    let best: Edge | null = null;
+    for (const edge of this.arriving[n] ?? []) {
+      if (cost(edge, this.layers) < (best ? cost(best, this.layers) : Number.POSITIVE_INFINITY)) {
+        best = edge;
+      }
+    }
+    const lengths: number[] = [];
+    for (let layer = this.layers; best; ) {
+      lengths.unshift(this.place(best.to) - this.place(best.from));
+      const edge: Edge = best;
+      best = edge.before[layer] ?? null;
+      if (layer > 0) layer--;
+    }
+    return lengths;
   }
-  if (!Number.isFinite(cost[row(layers, 0)] ?? Number.POSITIVE_INFINITY)) return [];
-  const lengths: number[] = [];
-  for (let i = 0, layer = layers; i < n; ) {
-    const j = next[row(layer, i)] ?? n;
-    lengths.push((j < n ? (starts[j] ?? to) : to) - (starts[i] ?? 0));
-    if (counted) layer--;
-    i = j;
+
+  private place(start: number): number {
+    return this.starts[start] ?? this.to;
   }
-  return lengths;
+
+  private add(from: number, to: number, before: number): void {
+    const { layers } = this;
+    const [start, end] = [this.place(from), this.place(to)];
+    const edge: Edge = {
+      from,
+      to,
+      costs: new Float64Array(layers + 1).fill(Number.POSITIVE_INFINITY),
+      before: [],
+    };
+    if (from === 0) {
+      edge.costs[layers > 0 ? 1 : 0] = this.habits.surprise(this.bytes, start, end, before);
+    }
+    for (const other of this.arriving[from] ?? []) {
+      const own = this.habits.surprise(this.bytes, start, end, start - this.place(other.from));
+      for (let layer = layers > 0 ? 2 : 0; layer <= layers; layer++) {
+        const total = cost(other, layers > 0 ? layer - 1 : 0) + own;
+        if (total >= cost(edge, layer)) continue;
+        edge.costs[layer] = total;
+        edge.before[layer] = other;
+      }
+    }
+    if (edge.costs.some((value) => value < Number.POSITIVE_INFINITY)) this.arriving[to]?.push(edge);
+  }
+}
+
+function cost(edge: Edge, layer: number): number {
+  return edge.costs[layer] ?? Number.POSITIVE_INFINITY;
 }

@@ -1,6 +1,6 @@
 /**
- * Codecs whose frames stand alone and say where they end: Motion JPEG and ProRes; and VP8 and VP9,
- * whose frames say how they begin and not where they end.
+ * Codecs whose frames stand alone and say where they end: Motion JPEG and ProRes; and VP8, whose
+ * frames say how they begin and not where they end.
  */
 import { needsMore, notASample, type SampleCodec, type SampleFacts } from './codec.ts';
 import { pictureBound, videoCodec } from './video-codec.ts';
@@ -118,29 +118,6 @@ export function vp8Codec(width: number, height: number): SampleCodec {
     const wide = ((bytes[at + 6] ?? 0) | ((bytes[at + 7] ?? 0) << 8)) & 0x3fff;
     const high = ((bytes[at + 8] ?? 0) | ((bytes[at + 9] ?? 0) << 8)) & 0x3fff;
     return codeFits && (width === 0 || (wide === width && high === height));
-  });
-}
-
-/** VP9 (Bitstream Specification §6.2 and Annex B): frame marker, and the index of a superframe. */
-export function vp9Codec(width: number, height: number): SampleCodec {
-  return guessedVideo('vp9', width, height, (bytes, at, _end, facts) => {
-    const first = bytes[at] ?? 0;
-    if (first >> 6 !== 2) return false;
-    const profile = ((first >> 5) & 1) | ((first >> 3) & 2);
-    // Profile 3 has a reserved bit after its number.
-    const flags = profile === 3 ? first << 1 : first;
-    if (profile === 3 && (first & 8) !== 0) return false;
-    if (flags & 8) {
-      facts.sync = false;
-      return true; // show_existing_frame
-    }
-    const key = (flags & 4) === 0;
-    facts.sync = key;
-    facts.shown = (flags & 2) !== 0;
-    if (!key) return true;
-    return bytes[at + 1] === 0x49 && bytes[at + 2] === 0x83 && bytes[at + 3] === 0x42
-      ? true
-      : profile === 3;
   });
 }
 

@@ -12,8 +12,9 @@ import { hevcFromConfig } from './hevc.ts';
 import { ac3Codec, eac3Codec, mp3Codec } from './mpeg-audio.ts';
 import { opusFromConfig } from './opus.ts';
 import { pcmCodec } from './pcm.ts';
-import { mjpegCodec, proresCodec, vp8Codec, vp9Codec } from './pictures.ts';
+import { mjpegCodec, proresCodec, vp8Codec } from './pictures.ts';
 import { parseSampleEntry, type SampleEntry } from './sample-entry.ts';
+import { vp9Codec } from './vp9.ts';
 
 /**
  * The codec of a sample entry, ready to measure its samples; null when it is one that Roomtape

@@ -28,7 +28,9 @@ export interface SoundFraming {
   measure(bytes: Uint8Array, at: number, end: number, facts: SampleFacts, atEnd: boolean): number;
   /** A quick test of the first bytes; without it `measure` decides. */
   isStart?(bytes: Uint8Array, at: number, end: number): boolean;
+  mayStart?(bytes: Uint8Array, at: number, end: number): boolean;
   splitRun?(bytes: Uint8Array, at: number, to: number, packets: number): number[];
+  surprise?(bytes: Uint8Array, at: number, end: number): number;
 }
 
 /** Makes a sample codec of a way to measure sound. */
@@ -45,6 +47,8 @@ export function soundCodec(framing: SoundFraming): SampleCodec {
     length: notASample,
   };
   const splitRun = framing.splitRun?.bind(framing);
+  const surprise = framing.surprise?.bind(framing);
+  const mayStart = framing.mayStart?.bind(framing);
 
   function measure(bytes: Uint8Array, at: number, end: number, atEnd = false): number {
     if (asked.at === at && asked.bytes === bytes && asked.end === end && asked.atEnd === atEnd) {
@@ -97,5 +101,7 @@ export function soundCodec(framing: SoundFraming): SampleCodec {
       return true;
     },
     ...(splitRun ? { splitRun } : {}),
+    ...(surprise ? { surprise } : {}),
+    ...(mayStart ? { mayStart } : {}),
   };
 }

@@ -128,3 +128,11 @@ export function readAhead(source: ByteSource, blockSize = 16 * 1024): ByteSource
     },
   };
 }
+
+/** Boxes that may stand between samples (a second mdat, padding, fragments of a hybrid file), by the number their type is. */
+export const betweenSamples = new Map(
+  ['mdat', 'free', 'skip', 'wide', 'moof', 'moov', 'mfra', 'styp', 'sidx', 'uuid'].map((type) => [
+    [...type].reduce((code, character) => code * 256 + character.charCodeAt(0), 0),
+    type,
+  ]),
+);

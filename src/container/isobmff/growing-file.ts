@@ -43,7 +43,7 @@ function follower({ candidate, scanner }: ResumedScan): FileFollower {
   };
 }
 
-const version = 1;
+const version = 2;
 
 /** Puts a saved scan back on its feet; null when it is of another version or damaged. */
 export function resume(saved: SavedScan): ResumedScan | null {
@@ -83,7 +83,7 @@ function isScanState(value: unknown): value is ScanState {
 function isLaneState(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false;
   const { codec, clocks, counts } = value as Readonly<Record<string, unknown>>;
-  if (!Array.isArray(codec) || !Array.isArray(counts) || counts.length !== 4) return false;
+  if (!Array.isArray(codec) || !Array.isArray(counts) || counts.length !== 5) return false;
   if (typeof clocks !== 'object' || clocks === null) return false;
   const { ticks, current, run } = clocks as Readonly<Record<string, unknown>>;
   return (

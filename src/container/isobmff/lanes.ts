@@ -15,6 +15,8 @@ export interface Lane {
   epoch: number;
   /** Samples taken. */
   taken: number;
+  /** Mean bytes of the last samples; of the reference's at first. */
+  usualBytes: number;
   /** Slices of the pictures: fewest and most, and those of the picture taken last. */
   fewestSlices: number;
   mostSlices: number;
@@ -42,7 +44,14 @@ export function lanesOf(model: MediaModel): Lane[] {
     clocks: new TrackClocks(tracks, model.tracks, codec.rate || 1),
     epoch: 0,
     taken: 0,
+    usualBytes: model.tracks[tracks[0] ?? 0]?.meanSample ?? 0,
     fewestSlices: 0,
     mostSlices: 0,
   }));
+}
+
+/** A lane has taken a sample of so many bytes. */
+export function countSample(lane: Lane, bytes: number): void {
+  lane.taken += 1;
+  lane.usualBytes += (bytes - lane.usualBytes) / Math.min(lane.taken, 64);
 }

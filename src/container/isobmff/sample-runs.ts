@@ -1,22 +1,15 @@
 /**
  * Runs of samples that have no length of their own: PCM, Opus, VP9 between two samples that have one.
  */
+import { packetsByClock, type RunContext } from './due-packets.ts';
 import type { Lane } from './lanes.ts';
 import type { MediaModel } from './media-model.ts';
 import type { ScanWindow } from './scan-window.ts';
+import { pictureEnd } from './sure-starts.ts';
 
 export interface RunPart {
   readonly lane: Lane;
   readonly length: number;
-}
-
-/** What surrounds a run. */
-export interface RunContext {
-  readonly lengthless: readonly Lane[];
-  readonly measured: readonly Lane[];
-  readonly model: MediaModel;
-  /** No hole was met: clocks count from the start. */
-  readonly isUnbroken: boolean;
 }
 
 // A run is at most what a muxer holds back: some seconds of sound.
@@ -38,13 +31,16 @@ export function splitRun(
 ): readonly RunPart[] | 'ends' {
   window.cover(at);
   const guessed = context.lengthless.find(
-    (lane) => lane.codec.framing === 'guessed' && window.isStart(lane.codec, at),
+    (lane) => lane.codec.framing === 'guessed' && window.mayStart(lane.codec, at),
   );
   const lane = guessed ?? context.lengthless.find((other) => other.codec.framing === 'fixed');
   if (!lane) return [];
-  const end = runEnd(window, at, lane, context);
+  const end = lane.codec.isSureStart
+    ? pictureEnd(window, at, lane, context)
+    : runEnd(window, at, lane, context);
+  if (end === 'ends') return 'ends';
   if (end < 0) return [];
-  if (end >= window.to && !window.isFinal && context.measured.length > 0) return 'ends';
+  if (end >= window.to && !window.isFinal && context.bounding.length > 0) return 'ends';
   return lane.codec.framing === 'fixed'
     ? fixedParts(at, end, lane, context.model)
     : guessedParts(window, at, end, lane, context);
@@ -55,7 +51,7 @@ function runEnd(window: ScanWindow, at: number, lane: Lane, context: RunContext)
   const isFixed = lane.codec.framing === 'fixed';
   const longest = isFixed ? longestFixedRun : longestGuessedRun;
   const step = isFixed ? Math.max(1, lane.codec.fixedBytes) : 1;
-  if (context.measured.length === 0) return Math.min(window.to, at + piece - (piece % step));
+  if (context.bounding.length === 0) return Math.min(window.to, at + piece - (piece % step));
   const begins = (place: number) => sampleBegins(window, at, place, lane, context);
   for (const length of likelyRuns(lane, context.model)) {
     if (at + length < window.to && begins(at + length)) return at + length;
@@ -77,14 +73,13 @@ function runEnd(window: ScanWindow, at: number, lane: Lane, context: RunContext)
 }
 
 function hasWeakStarts(context: RunContext): boolean {
-  return context.measured.some((lane) => lane.codec.codec === 'av1');
+  return context.bounding.some((lane) => lane.codec.codec === 'av1');
 }
 
 /** Bytes a run probably has: its packets by the clock, of the mean size of the reference's. */
 function expectedBytes(lane: Lane, context: RunContext): number {
-  const mean = context.model.tracks[lane.tracks[0] ?? 0]?.meanSample ?? 0;
   const [fewest, most] = packetsByClock(lane, context);
-  return mean * Math.max(1, (fewest + most) / 2);
+  return lane.usualBytes * Math.max(1, (fewest + most) / 2);
 }
 
 /** Lengths a muxer's habit suggests: multiples of what it writes in one go. */
@@ -103,9 +98,10 @@ function sampleBegins(
   context: RunContext,
 ): boolean {
   window.cover(at, 4096);
-  const { measured, lengthless, model } = context;
+  const { bounding, lengthless, model } = context;
   const hasFixed = lengthless.some((lane) => lane.codec.framing === 'fixed');
-  return measured.some((lane) => {
+  return bounding.some((lane) => {
+    if (lane.codec.isSureStart) return window.isSureStart(lane.codec, at);
     if (!window.isStart(lane.codec, at)) return false;
     const length = window.measure(lane.codec, at);
     const track = model.tracks[lane.tracks[0] ?? 0];
@@ -114,15 +110,25 @@ function sampleBegins(
     if (length < 0) return window.to - at <= Math.max(16_384, 1.5 * (track?.largestSample ?? 0));
     if (length === 0) return false;
     // Bytes of a picture parse as a short sound now and then, hardly ever as one of usual length.
-    if (lane.codec.kind === 'audio' && length < (track?.meanSample ?? 0) / 3) return false;
+    if (
+      lane.codec.kind === 'audio' &&
+      length < Math.min(lane.usualBytes, track?.meanSample ?? 0) / 3
+    )
+      return false;
     if (lane.codec.kind === 'video' && lane.taken === 0 && !lane.codec.last.sync) return false;
     const next = at + length;
     if (next >= window.to || hasFixed || window.to - next < 64) return true;
-    if (measured.some((other) => window.isStart(other.codec, next))) return true;
-    return run.codec.kind === 'audio'
-      ? window.byte(next) === window.byteAt(runStart)
+    if (bounding.some((other) => window.isStart(other.codec, next))) return true;
+    // Unit after unit said its length, and the slice header that it goes on where the last one ended.
+    if (isPictureInUnits(lane) && lane.codec.last.follows) return true;
+    return run.codec.kind === 'audio' && window.byte(next) === window.byteAt(runStart)
+      ? true
       : lengthless.some((other) => window.isStart(other.codec, next));
   });
+}
+
+function isPictureInUnits(lane: Lane): boolean {
+  return lane.codec.codec === 'h264' || lane.codec.codec === 'hevc';
 }
 
 /**
@@ -185,8 +191,10 @@ function guessedParts(
   const length = Math.min(end, window.end) - at;
   if (!codec.splitRun) return [{ lane, length }];
   // Where only the piece ends and not the run, the last cuts are not to be trusted.
-  const isPiece = end < window.to && context.measured.length === 0;
+  const isPiece = end < window.to && context.bounding.length === 0;
   const packets = isPiece || end >= window.to ? 0 : packetsIn(length, lane, context);
+  // Far more bytes than the packets that are due have: a hole begins here.
+  if (lane.taken > 16 && packets > 0 && length > packets * (lane.usualBytes * 4 + 1024)) return [];
   let lengths = codec.splitRun(window.bytes, place, place + length, packets);
   if (lengths.length === 0 && packets > 0) {
     lengths = codec.splitRun(window.bytes, place, place + length, 0);
@@ -200,30 +208,9 @@ function guessedParts(
 
 /** How many packets a run holds: the clock of the pictures bounds it, their size decides. */
 function packetsIn(length: number, lane: Lane, context: RunContext): number {
-  const mean = context.model.tracks[lane.tracks[0] ?? 0]?.meanSample ?? 0;
-  const bySize = mean > 0 ? Math.max(1, Math.round(length / mean)) : 0;
+  const { usualBytes } = lane;
+  const bySize = usualBytes > 0 ? Math.max(1, Math.round(length / usualBytes)) : 0;
   const [fewest, most] = packetsByClock(lane, context);
   if (most === 0) return bySize;
   return Math.min(most, Math.max(fewest, bySize));
-}
-
-/**
- * Fewest and most packets that are due before the next picture, by how the reference's muxer ordered
- * pictures against sound. Zeros when that cannot be known.
- */
-function packetsByClock(lane: Lane, context: RunContext): readonly [fewest: number, most: number] {
-  const { model, measured } = context;
-  const sound = model.tracks[lane.tracks[0] ?? 0];
-  const pictures = measured.find((other) => other.codec.kind === 'video' && other.taken > 0);
-  const picture = model.tracks[pictures?.tracks[0] ?? -1];
-  if (!sound || !picture || !pictures || !context.isUnbroken || !picture.constantRate)
-    return [0, 0];
-  if (lane.tracks.length > 1 || sound.usualDuration <= 0) return [0, 0];
-  const packet = sound.usualDuration / sound.layout.timescale;
-  const step = picture.usualDuration / picture.layout.timescale;
-  const next = picture.shownFrom + pictures.taken * step;
-  const now = lane.clocks.seconds(lane.codec.rate || 1);
-  const fewest = Math.ceil((next - picture.late - now) / packet - 0.05);
-  const most = Math.floor((next - picture.early - now) / packet + 1.05);
-  return most >= Math.max(1, fewest) ? [Math.max(1, fewest), most] : [0, 0];
 }

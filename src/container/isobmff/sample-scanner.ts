@@ -8,8 +8,9 @@
  */
 import { type ByteSource, Cancelled, type Progress } from '../bytes.ts';
 import { type CodecState, needsMore, notASample } from '../codec/codec.ts';
+import { betweenSamples } from './boxes.ts';
 import { FoundSamples, foundFlags, type Hole } from './found-samples.ts';
-import { type Lane, lanesOf } from './lanes.ts';
+import { countSample, type Lane, lanesOf } from './lanes.ts';
 import type { MediaModel } from './media-model.ts';
 import { endsInZeros, fitsOpaque, textsEnd } from './opaque-samples.ts';
 import { findNextSample, zeroRun } from './resync.ts';
@@ -29,17 +30,15 @@ export interface ScanState {
   readonly lanes: readonly {
     readonly codec: CodecState;
     readonly clocks: ClockState;
-    readonly counts: readonly [epoch: number, taken: number, fewest: number, most: number];
+    readonly counts: readonly [
+      epoch: number,
+      taken: number,
+      fewest: number,
+      most: number,
+      usualBytes: number,
+    ];
   }[];
 }
-
-// Boxes that may stand between samples: a second mdat, padding, fragments of a hybrid file.
-const betweenSamples = new Map(
-  ['mdat', 'free', 'skip', 'wide', 'moof', 'moov', 'mfra', 'styp', 'sidx', 'uuid'].map((type) => [
-    [...type].reduce((code, character) => code * 256 + character.charCodeAt(0), 0),
-    type,
-  ]),
-);
 
 export class SampleScanner {
   readonly samples = new FoundSamples();
@@ -52,6 +51,9 @@ export class SampleScanner {
   readonly #lanes: Lane[];
   readonly #measured: Lane[];
   readonly #lengthless: Lane[];
+  /** Lanes without lengths whose samples are unmistakable where they begin. */
+  readonly #sure: Lane[];
+  readonly #bounding: Lane[];
   readonly #model: MediaModel;
   /** Tracks whose samples nobody can measure (text, time codes) lie between the others. */
   readonly #opaque: readonly number[];
@@ -70,6 +72,8 @@ export class SampleScanner {
     this.#lanes = lanesOf(model);
     this.#measured = this.#lanes.filter((lane) => lane.codec.framing === 'measured');
     this.#lengthless = this.#lanes.filter((lane) => lane.codec.framing !== 'measured');
+    this.#sure = this.#lengthless.filter((lane) => lane.codec.isSureStart);
+    this.#bounding = [...this.#measured, ...this.#sure];
     const known = new Set(this.#lanes.flatMap((lane) => lane.tracks));
     this.#timecode = model.tracks.findIndex(({ layout }) => layout.entry.kind === 'timecode');
     this.#opaque = model.tracks.map((_, place) => place).filter((place) => !known.has(place));
@@ -124,7 +128,7 @@ export class SampleScanner {
       lanes: this.#lanes.map((lane) => ({
         codec: lane.codec.state(),
         clocks: lane.clocks.state(),
-        counts: [lane.epoch, lane.taken, lane.fewestSlices, lane.mostSlices],
+        counts: [lane.epoch, lane.taken, lane.fewestSlices, lane.mostSlices, lane.usualBytes],
       })),
     };
   }
@@ -137,7 +141,7 @@ export class SampleScanner {
       const saved = state.lanes[place];
       if (!saved || !lane.codec.restore(saved.codec)) return false;
       lane.clocks.restore(saved.clocks);
-      [lane.epoch, lane.taken, lane.fewestSlices, lane.mostSlices] = saved.counts;
+      [lane.epoch, lane.taken, lane.fewestSlices, lane.mostSlices, lane.usualBytes] = saved.counts;
       return true;
     });
     if (!fits) return false;
@@ -198,6 +202,7 @@ export class SampleScanner {
     let length = 0;
     let torn: Lane | null = null;
     this.#isDisturbed = false;
+    if (this.#sure.some((lane) => window.isSureStart(lane.codec, at))) return 'nothing';
     for (const lane of this.#measured) {
       const measured = window.measure(lane.codec, at);
       if (measured === needsMore) torn = lane;
@@ -244,7 +249,7 @@ export class SampleScanner {
   /** A sample behind which nothing begins: complete, or run into a hole? */
   #standsAlone(window: ScanWindow, lane: Lane, length: number): boolean {
     const at = this.position;
-    if (this.#lengthless.length > 0 || this.#opaque.length > 0)
+    if (this.#lengthless.length > this.#sure.length || this.#opaque.length > 0)
       return !endsInZeros(window, at, length);
     // Sound was read bit by bit to its end; a picture only has its own word for its length.
     if (lane.codec.kind === 'audio') return true;
@@ -265,7 +270,7 @@ export class SampleScanner {
       lane.mostSlices = Math.max(lane.mostSlices, last.slices);
     }
     lane.epoch = last.epoch;
-    lane.taken += 1;
+    countSample(lane, length);
     if (isVideo) this.#realign();
     const track = isVideo ? (lane.tracks[0] ?? 0) : lane.clocks.next();
     const duration = last.duration || codec.usualDuration;
@@ -354,13 +359,14 @@ export class SampleScanner {
     if (this.#mayBeTorn(window, this.position, lane)) return true;
     // A long rest: torn only if no chain begins in it.
     return (
-      findNextSample(window, this.position + 1, this.#measured, this.#chainTest, window.to) < 0
+      findNextSample(window, this.position + 1, this.#bounding, this.#chainTest, window.to) < 0
     );
   }
 
   // Four samples that follow each other are no chance. Where samples without a length lie between
   // them there are no such chains: one that goes on somehow has to do.
   #chainTest = (window: ScanWindow, at: number, lane: Lane): boolean => {
+    if (lane.codec.isSureStart) return window.isSureStart(lane.codec, at);
     if (this.#lengthless.length === 0) return this.#chain(window, at, lane, 4) >= 4;
     const length = window.measure(lane.codec, at);
     return length > 0 && this.#continues(window, at + length);
@@ -370,7 +376,7 @@ export class SampleScanner {
   #takeRun(window: ScanWindow): 'taken' | 'ends' | 'nothing' {
     const run = splitRun(window, this.position, {
       lengthless: this.#lengthless,
-      measured: this.#measured,
+      bounding: this.#bounding,
       model: this.#model,
       isUnbroken: this.samples.holes.length === 0,
     });
@@ -394,7 +400,7 @@ export class SampleScanner {
     this.#closeHole();
     this.samples.push(this.position, length, lane.clocks.next(), flags, duration);
     lane.clocks.advance(duration);
-    lane.taken += 1;
+    countSample(lane, length);
     this.position += length;
   }
 
@@ -491,7 +497,7 @@ export class SampleScanner {
     for (const lane of this.#lanes) lane.codec.discontinue();
     const from = Math.max(this.position + 1, this.#searchedTo);
     const to = Math.min(window.to, this.#holeFrom + this.limits.holeBytes);
-    const next = findNextSample(window, from, this.#measured, this.#chainTest, to, progress);
+    const next = findNextSample(window, from, this.#bounding, this.#chainTest, to, progress);
     if (next < 0) {
       // Bytes near the end may become a sample when the file grows.
       this.#searchedTo = window.isFinal ? window.to : Math.max(from, window.to - 64 * 1024);

@@ -98,6 +98,20 @@ export class ScanWindow {
     return codec.isStart(this.bytes, at - this.start, this.bytes.length);
   }
 
+  /** A sample may begin at `at`, where one must. */
+  mayStart(codec: SampleCodec, at: number): boolean {
+    if (!codec.mayStart) return this.isStart(codec, at);
+    if (at < this.start || at + 64 > this.end) this.cover(at, 4096);
+    return codec.mayStart(this.bytes, at - this.start, this.bytes.length);
+  }
+
+  /** A sample begins at `at` that no other bytes resemble. */
+  isSureStart(codec: SampleCodec, at: number): boolean {
+    if (!codec.isSureStart) return false;
+    if (at < this.start || at + 4096 > this.end) this.cover(at, 4096);
+    return codec.isSureStart(this.bytes, at - this.start, this.bytes.length);
+  }
+
   /** Offset of the first byte at or behind `at` that is not zero; `to` when all are. */
   nonZeroFrom(at: number): number {
     let place = at;

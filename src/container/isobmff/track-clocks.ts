@@ -45,9 +45,9 @@ export class TrackClocks {
     this.#ticks[place] = (this.#ticks[place] ?? 0) + duration;
   }
 
-  /** Seconds of the movie the track furthest behind has come to. */
-  seconds(rate: number): number {
-    return Math.min(...this.#ticks) / rate;
+  /** Seconds of the movie each track has come to. */
+  allSeconds(rate: number): readonly number[] {
+    return this.#ticks.map((ticks) => ticks / rate);
   }
 
   /** Every track has come equally far. */

@@ -8,13 +8,9 @@ import { needsMore, notASample, type SampleCodec } from '../../../src/container/
 import { flacCodec, flacFromConfig } from '../../../src/container/codec/flac-frame.ts';
 import { ac3Codec, eac3Codec, mp3Codec } from '../../../src/container/codec/mpeg-audio.ts';
 import { pcmCodec } from '../../../src/container/codec/pcm.ts';
-import {
-  mjpegCodec,
-  proresCodec,
-  vp8Codec,
-  vp9Codec,
-} from '../../../src/container/codec/pictures.ts';
+import { mjpegCodec, proresCodec, vp8Codec } from '../../../src/container/codec/pictures.ts';
 import { parseSampleEntry, type SampleEntry } from '../../../src/container/codec/sample-entry.ts';
+import { vp9Codec } from '../../../src/container/codec/vp9.ts';
 
 const stereo = parseAudioConfig(buildAudioConfig(48000, 2));
 const alac = {
@@ -114,8 +110,6 @@ describe('given pictures whose end only the next sample tells', () => {
       true,
     ],
     ['VP8 frame', vp8Codec(64, 48), [0x51, 1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11], false],
-    ['VP9 key frame', vp9Codec(64, 48), [0x82, 0x49, 0x83, 0x42, 0, 1, 2, 3, 4, 5], true],
-    ['VP9 frame', vp9Codec(64, 48), [0x86, 1, 2, 3, 4, 5, 6, 7, 8, 9], false],
   ] as const)('%s', (_name, codec, values, sync) => {
     const bytes = Uint8Array.from(values);
     expect(codec.framing).toBe('guessed');
