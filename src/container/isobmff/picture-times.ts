@@ -182,6 +182,7 @@ function constantStart(bounds: PictureBounds, model: TrackModel, rate: Rate): nu
   const wanted = model.shownFrom;
   if (wanted >= low - bounds.slack && wanted <= high + bounds.slack) return wanted;
   if (low > high + 2 * bounds.slack) return null;
+  if (!Number.isFinite(low) || !Number.isFinite(high)) return Number.isFinite(low) ? low : high;
   return (low + high) / 2;
 }
 
@@ -203,10 +204,11 @@ function startRange(
   let low = Number.NEGATIVE_INFINITY;
   let high = Number.POSITIVE_INFINITY;
   for (let index = from; index < to; index += 1) {
-    if (!isBounded(bounds, index)) continue;
     const passed = (index - from) * step;
-    low = Math.max(low, (bounds.before[index] ?? 0) + model.early - passed);
-    high = Math.min(high, (bounds.behind[index] ?? 0) + model.late - passed);
+    // Pictures behind the last sound or in front of the first are bounded on one side.
+    const [before = 0, behind = 0] = [bounds.before[index], bounds.behind[index]];
+    if (Number.isFinite(before)) low = Math.max(low, before + model.early - passed);
+    if (Number.isFinite(behind)) high = Math.min(high, behind + model.late - passed);
   }
   return [low, high];
 }
@@ -262,12 +264,11 @@ function gridTimes(bounds: PictureBounds, model: TrackModel, rate: Rate): Pictur
   let misfits = 0;
   for (let index = 0; index < bounds.count; index += 1) {
     let next = place + 1;
-    if (isBounded(bounds, index)) {
-      const low = (bounds.before[index] ?? 0) + model.early - bounds.slack - start;
-      const high = (bounds.behind[index] ?? 0) + model.late + bounds.slack - start;
-      next = Math.max(next, Math.ceil(low / step));
-      if (next * step > high) misfits += 1;
-    }
+    const [before = 0, behind = 0] = [bounds.before[index], bounds.behind[index]];
+    const low = before + model.early - bounds.slack - start;
+    if (Number.isFinite(low)) next = Math.max(next, Math.ceil(low / step));
+    if (next * step > behind + model.late + bounds.slack - start) misfits += 1;
+
     ticks[index] = next * rate.ticks;
     place = next;
   }

@@ -32,20 +32,27 @@ export function timeSamples(
   const timescale = Math.max(1000, ...model.tracks.map((track) => track.layout.timescale));
   const lead = leadTrack(found, model);
   const clock = soundClock(found, model, lanes, lead);
-  let method: PictureTimes['method'] | null = null;
   const tracks: OutputTrack[] = [];
   const counts = found.perTrack(model.tracks.length);
+  const pictures = new Map<number, PictureTimes>();
+  model.tracks.forEach((track, place) => {
+    if ((counts[place] ?? 0) === 0 || track.layout.entry.kind !== 'video') return;
+    const bounds = boundsOf(found, place, clock, lead >= 0);
+    const frameRate = lanes.find((lane) => lane.tracks.includes(place))?.codec.frameRate ?? 0;
+    pictures.set(place, pictureTimes(bounds, track, frameRate));
+  });
+  const early = startsEarly(model, counts, pictures);
   model.tracks.forEach((track, place) => {
     if ((counts[place] ?? 0) === 0) return;
     const { kind } = track.layout.entry;
-    if (kind === 'video') {
-      const bounds = boundsOf(found, place, clock, lead >= 0);
-      const frameRate = lanes.find((lane) => lane.tracks.includes(place))?.codec.frameRate ?? 0;
-      const times = pictureTimes(bounds, track, frameRate);
-      method ??= times.method;
-      tracks.push(pictureTrack(found, track, place, times, timescale));
-    } else if (kind === 'audio') tracks.push(soundTrack(found, track, place, clock, timescale));
-    else {
+    const times = pictures.get(place);
+    if (times) {
+      const shown = { ...times, shownFrom: times.shownFrom + early };
+      tracks.push(pictureTrack(found, track, place, shown, timescale));
+    } else if (kind === 'audio') {
+      const begun = { ...track, delayed: track.delayed + early };
+      tracks.push(soundTrack(found, begun, place, clock, timescale));
+    } else {
       const bounds = boundsOf(found, place, clock, lead >= 0);
       tracks.push(eventTrack(found, track, place, bounds, clock.endTime));
     }
@@ -55,9 +62,35 @@ export function timeSamples(
     tracks: tracks.map((track) => withoutLostReferences(track, ids)),
     timescale,
     lostSeconds: clock.lost.reduce((sum, seconds) => sum + seconds, 0),
-    method,
+    method: [...pictures.values()][0]?.method ?? null,
   };
 }
+
+/**
+ * Seconds by which all tracks have to begin later, negative for earlier, so that the first of them
+ * begins when the reference's first does. How far they are apart is this file's own; that one of them
+ * was late is not to be learned from another recording.
+ */
+function startsEarly(
+  model: MediaModel,
+  counts: readonly number[],
+  pictures: ReadonlyMap<number, PictureTimes>,
+): number {
+  let first = Number.POSITIVE_INFINITY;
+  let wanted = Number.POSITIVE_INFINITY;
+  model.tracks.forEach((track, place) => {
+    const isSound = track.layout.entry.kind === 'audio';
+    const shownFrom = pictures.get(place)?.shownFrom ?? (isSound ? track.delayed : null);
+    if ((counts[place] ?? 0) === 0 || shownFrom === null) return;
+    first = Math.min(first, shownFrom);
+    wanted = Math.min(wanted, isSound ? track.delayed : track.shownFrom);
+  });
+  const early = wanted - first;
+  return pictures.size > 0 && Math.abs(early) > leastShift ? early : 0;
+}
+
+// Less than a picture is how a muxer strays, and no other beginning.
+const leastShift = 0.03;
 
 /** The sound whose clock tells the time of the pictures: that with most samples; -1 without sound. */
 function leadTrack(found: FoundSamples, model: MediaModel): number {
