@@ -1,7 +1,7 @@
 /**
  * What ffmpeg is told when Roomtape itself captures, and what it says back. Pure.
  *
- * The container is Matroska in clusters of 0.4 s, each flushed when it is complete: whatever
+ * The container is Matroska in clusters of 0.1 s, each flushed when it is complete: whatever
  * ends ffmpeg, the file is readable up to the last half second. The encoder looks nothing ahead, so
  * that what has been seen is soon in the file.
  */
@@ -25,8 +25,8 @@ export interface CaptureDevice {
   readonly label: string;
 }
 
-/** Milliseconds in one cluster: what is lost at most, with the frame that is being encoded. */
-const clusterMs = 400;
+/** Milliseconds in one cluster: what is lost of a file at most. */
+const clusterMs = 100;
 
 /** Sound quieter than this counts as silence; a muted microphone's noise is below it. */
 const silenceDb = -60;
@@ -62,28 +62,39 @@ export function neededDevices(
   return withSound ? [...picture, ...sound] : picture;
 }
 
+/** True when the text of `ffmpeg -h long` tells of an option. */
+export function hasOption(helpText: string, option: string): boolean {
+  return new RegExp(`^-${option}\\s`, 'm').test(helpText);
+}
+
 /** True when the text of `ffmpeg -devices` names all of the input formats. */
 export function hasDevices(devicesText: string, needed: readonly string[]): boolean {
   return needed.every((name) => new RegExp(`\\s${name}\\s`).test(devicesText));
 }
 
+/** What the chosen ffmpeg can do. */
+export interface CaptureProgram {
+  /** One of {@link chooseEncoder}. */
+  readonly encoder: string;
+  /** Whether it can shift one input to the clock of another (`-isync`, since 5.1). */
+  readonly syncs: boolean;
+}
+
 /** ffmpeg's arguments for one uninterrupted stretch, written to `file`. */
 export function captureArguments(
   source: CaptureSource,
-  encoder: string,
+  { encoder, syncs }: CaptureProgram,
   file: string,
   progressFile: string,
 ): string[] {
-  const inputs = inputArguments(source);
-  // avfoundation gives the first microphone with the picture.
-  const first = source.platform === 'darwin' ? 0 : 1;
-  const tracks = source.microphones.map((_, at) => `${at + first}:a`);
+  const screen = screenInput(source);
+  const tracks = source.microphones.map((_, at) => `${at}:a`);
   return [
     ...['-hide_banner', '-n', '-loglevel', 'level+info', '-nostats'],
     // It reports every half second by itself; old versions have no option for that.
     ...['-progress', `file:${progressFile}`],
-    ...inputs,
-    ...['-map', '0:v', ...tracks.flatMap((track) => ['-map', track])],
+    ...inputArguments(source, syncs),
+    ...['-map', `${screen}:v`, ...tracks.flatMap((track) => ['-map', track])],
     ...['-c:v', encoder, ...(videoEncoders.find(([name]) => name === encoder)?.[1] ?? [])],
     ...['-g', String(source.frameRate), '-pix_fmt', 'yuv420p'],
     // H.264 has no odd sizes in 4:2:0; a screen may.
@@ -96,44 +107,52 @@ export function captureArguments(
   ];
 }
 
+/** avfoundation gives the first microphone with the picture; elsewhere the screen comes last. */
+function screenInput({ platform, microphones }: CaptureSource): number {
+  return platform === 'darwin' ? 0 : microphones.length;
+}
+
 function soundArguments(): string[] {
   const filter = `aresample=async=1000,silencedetect=noise=${silenceDb}dB:duration=${silenceSeconds}`;
   return ['-c:a', 'aac', '-b:a', '128k', '-af', filter];
 }
 
-function inputArguments(source: CaptureSource): string[] {
+/**
+ * The inputs, each microphone before the screen: ffmpeg takes the first sample of each input for the
+ * beginning, and opening a sound server may take a second, opening a screen does not. What remains is
+ * taken out by the clock of the first input, where this ffmpeg can.
+ */
+function inputArguments(source: CaptureSource, syncs: boolean): string[] {
+  const { platform, screen, microphones } = source;
   const queue = ['-thread_queue_size', '1024'];
   const rate = ['-framerate', String(source.frameRate)];
   const size = source.size === null ? [] : ['-video_size', source.size];
-  switch (source.platform) {
-    case 'linux':
-      return [
-        // A screen needs no probing, which would cost the first second.
-        ...[...queue, '-probesize', '32', '-analyzeduration', '0'],
-        ...['-f', 'x11grab', ...rate, ...size, '-i', source.screen],
-        // A fragment of 25 ms: the default of pulse is 2 s, which a crash would take with it.
-        ...source.microphones.flatMap((name) => [
-          ...queue,
-          ...['-f', 'pulse', '-fragment_size', '4800', '-i', name],
-        ]),
-      ];
-    case 'darwin':
-      return [
-        ...[...queue, '-f', 'avfoundation', ...rate, '-capture_cursor', '1'],
-        ...['-i', `${source.screen}:${source.microphones[0] ?? 'none'}`],
-        ...source.microphones
-          .slice(1)
-          .flatMap((name) => [...queue, '-f', 'avfoundation', '-i', `:${name}`]),
-      ];
-    case 'win32':
-      return [
-        ...[...queue, '-f', 'gdigrab', ...rate, ...size, '-i', source.screen],
-        ...source.microphones.flatMap((name) => [
-          ...queue,
-          ...['-f', 'dshow', '-audio_buffer_size', '50', '-i', `audio=${name}`],
-        ]),
-      ];
-  }
+  const inputs = {
+    linux: [
+      // A fragment of 25 ms: the default of pulse is 2 s, which a crash would take with it.
+      ...microphones.map((name) => ['-f', 'pulse', '-fragment_size', '4800', '-i', name]),
+      // A screen needs no probing, which would cost the first second.
+      [
+        ...['-probesize', '32', '-analyzeduration', '0'],
+        ...['-f', 'x11grab', ...rate, ...size, '-i', screen],
+      ],
+    ],
+    darwin: [
+      [
+        ...['-f', 'avfoundation', ...rate, '-capture_cursor', '1'],
+        ...['-i', `${screen}:${microphones[0] ?? 'none'}`],
+      ],
+      ...microphones.slice(1).map((name) => ['-f', 'avfoundation', '-i', `:${name}`]),
+    ],
+    win32: [
+      ...microphones.map((name) => [
+        ...['-f', 'dshow', '-audio_buffer_size', '50', '-i', `audio=${name}`],
+      ]),
+      ['-f', 'gdigrab', ...rate, ...size, '-i', screen],
+    ],
+  }[platform];
+  const sync = (at: number) => (syncs && at > 0 ? ['-isync', '0'] : []);
+  return inputs.flatMap((words, at) => [...queue, ...sync(at), ...words]);
 }
 
 /** ffmpeg's arguments that join the stretches of one recording without encoding anything again. */
@@ -300,11 +319,9 @@ export function parseNews(log: string): CaptureNews {
   };
 }
 
-/** The microphones of a capture that are gone. */
+/** The microphones of a capture that are gone: known by name, or by the number of their input. */
 export function lostMicrophones(source: CaptureSource, { lostInputs }: CaptureNews): string[] {
-  // avfoundation gives the first microphone with the picture, and both go together.
-  const first = source.platform === 'darwin' ? 0 : 1;
   return source.microphones.filter(
-    (name, at) => lostInputs.includes(name) || lostInputs.includes(`#${at + first}`),
+    (name, at) => lostInputs.includes(name) || lostInputs.includes(`#${at}`),
   );
 }

@@ -20,10 +20,12 @@ import {
 } from '../system/capture-folder.ts';
 import { adopt, launch, type WorkingProcess } from '../system/processes.ts';
 import {
+  type CaptureProgram,
   type CaptureSource,
   captureArguments,
   chooseEncoder,
   hasDevices,
+  hasOption,
   joinArguments,
   joinList,
   lostMicrophones,
@@ -73,7 +75,7 @@ export class ScreenRecorder implements Recorder {
   readonly #options: ScreenOptions;
   readonly #work: CaptureFolder;
   readonly #states: RecorderStates;
-  #program: { readonly path: string; readonly encoder: string } | null = null;
+  #program: (CaptureProgram & { readonly path: string }) | null = null;
   #path: string | null = null;
   #stretches: string[] = [];
   #process: WorkingProcess | null = null;
@@ -205,7 +207,7 @@ export class ScreenRecorder implements Recorder {
     const path = this.#path;
     if (path === null) throw new Error('a capture begins without a path');
     try {
-      const { path: program, encoder } = await this.#chooseProgram();
+      const program = await this.#chooseProgram();
       const stretch = this.#stretches.length + 1;
       const file = stretch === 1 ? path : hiddenBeside(path, String(stretch));
       this.#work.make();
@@ -213,11 +215,11 @@ export class ScreenRecorder implements Recorder {
       await remove(this.#work.logFile(stretch));
       const args = captureArguments(
         this.#options.source,
-        encoder,
+        program,
         file,
         this.#work.progressFile(stretch),
       );
-      const process = launch(program, args, {
+      const process = launch(program.path, args, {
         environment: this.#options.environment,
         log: this.#work.logFile(stretch),
       });
@@ -230,7 +232,7 @@ export class ScreenRecorder implements Recorder {
     }
   }
 
-  async #chooseProgram(): Promise<{ path: string; encoder: string }> {
+  async #chooseProgram(): Promise<CaptureProgram & { readonly path: string }> {
     if (this.#program) return this.#program;
     const { platform, microphones } = this.#options.source;
     const needed = neededDevices(platform, microphones.length > 0);
@@ -238,7 +240,9 @@ export class ScreenRecorder implements Recorder {
       const devices = await runProgram(path, ['-hide_banner', '-devices'], 10_000);
       if (!hasDevices(devices.output, needed)) continue;
       const encoders = await runProgram(path, ['-hide_banner', '-encoders'], 10_000);
-      this.#program = { path, encoder: chooseEncoder(encoders.output) };
+      const help = await runProgram(path, ['-hide_banner', '-h', 'long'], 10_000);
+      const syncs = hasOption(help.output, 'isync');
+      this.#program = { path, encoder: chooseEncoder(encoders.output), syncs };
       return this.#program;
     }
     throw new RoomtapeError(

@@ -15,6 +15,7 @@ import { openRecordings } from './recordings.ts';
 import { openSafetyNet } from './safety-net.ts';
 import { Sessions } from './sessions.ts';
 import { Takes } from './takes.ts';
+import { openWaitsForRoom } from './waits-for-room.ts';
 import { openWatching } from './watching.ts';
 
 export interface Areas {
@@ -50,6 +51,7 @@ export async function openAreas(context: DaemonContext): Promise<Areas> {
   const recorders = openRecorders(context, sessions, watching);
   all.push(recorders);
   all.push(openSafetyNet(context, takes));
+  all.push(openWaitsForRoom(context, takes));
   takes.onChange((take, moment) => recorders.onTake(take, moment));
   takes.recorderSays = (path) => recorders.desk.recordingOf(path);
   const recordings = openRecordings(context, {

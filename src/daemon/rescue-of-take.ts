@@ -66,7 +66,8 @@ export class RescueOfTake {
         throw problem;
       }
       // The file is listed with what stands in its way: nothing is silently given up.
-      const told = { problem: problem.message, next: problem.next ?? null };
+      const { message, code: obstacle, next = null } = problem;
+      const told = { problem: message, next, obstacle };
       const detail = { ...take.detail, ...told };
       yield { stage: 'indexed', change: { stage: 'indexed', detail }, says: problem.message };
     }
@@ -88,7 +89,11 @@ export class RescueOfTake {
       durationMs: durationMs === null ? null : Math.round(durationMs),
       bytes: identity.size,
       ...timesOf(begun, diagnosis, identity),
-      detail: { ...begun.detail, tracks, damage, writer, problem: null, next: null },
+      detail: {
+        ...begun.detail,
+        ...{ tracks, damage, writer },
+        ...{ problem: null, next: null, obstacle: null },
+      },
     };
     yield {
       stage: 'diagnosed',

@@ -21,20 +21,22 @@ describe('given a capture on each system', () => {
   test('on Linux it takes X11 and PulseAudio, one track for each microphone', () => {
     const args = captureArguments(
       { ...source, platform: 'linux', screen: ':0', microphones: ['a', 'b'] },
-      'libx264',
+      { encoder: 'libx264', syncs: true },
       '/r/a.mkv',
       '/w/progress',
     ).join(' ');
-    expect(args).toContain('-f x11grab -framerate 30 -i :0');
+    // The screen is opened last and shifted to the clock of the sound.
+    expect(args).toMatch(/-isync 0 .*-f x11grab -framerate 30 -i :0 -map/);
     expect(args).toContain('-f pulse -fragment_size 4800 -i a');
-    expect(args).toContain('-map 0:v -map 1:a -map 2:a');
-    expect(args).toContain('-f matroska -cluster_time_limit 400 -flush_packets 1 file:/r/a.mkv');
+    expect(args).toContain('-thread_queue_size 1024 -isync 0 -f pulse -fragment_size 4800 -i b');
+    expect(args).toContain('-map 2:v -map 0:a -map 1:a');
+    expect(args).toContain('-f matroska -cluster_time_limit 100 -flush_packets 1 file:/r/a.mkv');
   });
 
   test('on macOS it takes a screen and a microphone of avfoundation', () => {
     const args = captureArguments(
       { ...source, platform: 'darwin', screen: '1', microphones: ['0'] },
-      'h264_videotoolbox',
+      { encoder: 'h264_videotoolbox', syncs: false },
       '/r/a.mkv',
       '/w/p',
     ).join(' ');
@@ -45,7 +47,7 @@ describe('given a capture on each system', () => {
   test('on macOS every further microphone is an input of its own', () => {
     const args = captureArguments(
       { ...source, platform: 'darwin', screen: '1', microphones: ['0', '2'] },
-      'h264_videotoolbox',
+      { encoder: 'h264_videotoolbox', syncs: false },
       '/r/a.mkv',
       '/w/p',
     ).join(' ');
@@ -67,7 +69,7 @@ describe('given a capture on each system', () => {
   test('on Windows it takes gdigrab and dshow', () => {
     const args = captureArguments(
       { ...source, platform: 'win32', screen: 'desktop' },
-      'libx264',
+      { encoder: 'libx264', syncs: true },
       'C:\\r\\a.mkv',
       'C:\\w\\p',
     ).join(' ');
@@ -78,7 +80,7 @@ describe('given a capture on each system', () => {
   test('without a microphone there is no sound track and no sound filter', () => {
     const args = captureArguments(
       { ...source, platform: 'linux', screen: ':0', microphones: [] },
-      'libx264',
+      { encoder: 'libx264', syncs: true },
       'a',
       'p',
     ).join(' ');
@@ -147,7 +149,7 @@ describe('given what ffmpeg says', () => {
   test('a microphone that went is known by its name, and in newer versions by its number', () => {
     const two = { ...source, platform: 'linux', screen: ':0', microphones: ['a', 'b'] } as const;
     const older = parseNews('[error] b: Generic error in an external library');
-    const newer = parseNews('[in#2/pulse @ 0x5] [error] Error during demuxing: Input/output error');
+    const newer = parseNews('[in#1/pulse @ 0x5] [error] Error during demuxing: Input/output error');
     for (const news of [older, newer]) expect(lostMicrophones(two, news)).toEqual(['b']);
   });
 
