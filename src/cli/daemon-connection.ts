@@ -4,6 +4,7 @@
 import { type Client, createClient, DaemonDown } from '../api/client.ts';
 import type { RouteAnswer, RouteInput, RouteName } from '../api/contract.ts';
 import { exitCodes, RoomtapeError } from '../errors.ts';
+import { leanNode } from '../system/lean-node.ts';
 import { dataFolder, type Paths, pathsOf } from '../system/paths.ts';
 import { version } from '../system/version.ts';
 
@@ -56,7 +57,7 @@ export async function startDaemon(paths: Paths, settings: readonly string[] = []
   const child = spawn(
     process.execPath,
     // Under tsx the loader is among the execArgv.
-    [...process.execArgv, main, 'daemon', 'run', '--background', ...given],
+    [...process.execArgv, ...leanNode, main, 'daemon', 'run', '--background', ...given],
     {
       detached: true,
       stdio: ['ignore', output, output],

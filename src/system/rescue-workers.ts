@@ -214,7 +214,11 @@ class Thread {
 
 function startWorker(): Worker {
   return startThread('rescue-worker', {
-    resourceLimits: { maxOldGenerationSizeMb: memoryLimitMb, stackSizeMb: 4 },
+    resourceLimits: {
+      maxOldGenerationSizeMb: memoryLimitMb,
+      maxYoungGenerationSizeMb: 8,
+      stackSizeMb: 4,
+    },
     name: 'roomtape-rescue',
   });
 }

@@ -5,6 +5,7 @@
  * No library does this well for all three, and each file is a page.
  */
 import { posix, win32 } from 'node:path';
+import { leanNode } from './lean-node.ts';
 
 export interface ServiceProgram {
   /** The Node.js that runs now, by its full path: a login has another PATH than a terminal. */
@@ -105,7 +106,7 @@ After=graphical-session.target
 
 [Service]
 Type=simple
-ExecStart=${[node, script, 'daemon', 'run', '--background'].map(systemdQuoted).join(' ')}
+ExecStart=${[node, ...leanNode, script, 'daemon', 'run', '--background'].map(systemdQuoted).join(' ')}
 Environment=${systemdQuoted(`ROOMTAPE_HOME=${home}`)}
 # A daemon that was told to stop stays down; one that crashed comes back.
 Restart=on-failure
@@ -131,7 +132,7 @@ function systemdQuoted(word: string): string {
 }
 
 function launchdAgent({ node, script, home }: ServiceProgram): string {
-  const words = [node, script, 'daemon', 'run', '--background'];
+  const words = [node, ...leanNode, script, 'daemon', 'run', '--background'];
   const list = words.map((word) => `    <string>${xml(word)}</string>`).join('\n');
   return `<?xml version="1.0" encoding="UTF-8"?>
 <!DOCTYPE plist PUBLIC "-//Apple//DTD PLIST 1.0//EN" "http://www.apple.com/DTDs/PropertyList-1.0.dtd">
@@ -165,7 +166,9 @@ ${list}
 }
 
 function scheduledTask({ node, script, home }: ServiceProgram, account: string): string {
-  const words = [script, 'daemon', 'run', '--background'].map((word) => `"${word}"`).join(' ');
+  const words = [...leanNode, script, 'daemon', 'run', '--background']
+    .map((word) => `"${word}"`)
+    .join(' ');
   // The task has no environment of its own; cmd sets the one variable before it starts Node.
   const command = `/d /s /c "set "ROOMTAPE_HOME=${home}" && "${node}" ${words}"`;
   return `<?xml version="1.0" encoding="UTF-16"?>

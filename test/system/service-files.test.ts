@@ -19,7 +19,7 @@ describe('given the daemon at login', () => {
     const file = serviceFile('systemd', program, '/home/ada', 'ada');
     expect(file.path).toBe('/home/ada/.config/systemd/user/roomtape.service');
     expect(file.text).toContain(
-      'ExecStart="/usr/bin/node" "/home/ada/my apps/100%%/$$x/\\"q\\"/main.js" "daemon" "run"',
+      'ExecStart="/usr/bin/node" "--max-semi-space-size=1" "/home/ada/my apps/100%%/$$x/\\"q\\"/main.js" "daemon" "run"',
     );
     expect(file.text).toContain('Environment="ROOMTAPE_HOME=/home/ada/.local/share/room & tape"');
     expect(file.text).toContain('KillMode=process');
