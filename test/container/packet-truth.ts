@@ -83,16 +83,20 @@ function transportEnds(bytes: Buffer): number[][] {
   const pictures: number[] = [];
   const sound: Buffer[] = [];
   const places: number[] = [];
+  // By the id of a PES packet: 0xe0 of pictures, 0xc0 of sound.
+  const ids = new Map<number, number>();
   for (let at = 0; at + 188 <= bytes.length; at += 188) {
     const pid = bytes.readUInt16BE(at + 1) & 0x1fff;
     const begins = ((bytes[at + 1] ?? 0) & 0x40) !== 0;
     const control = bytes[at + 3] ?? 0;
     let payload = at + 4 + ((control & 0x20) !== 0 ? (bytes[at + 4] ?? 0) + 1 : 0);
     if ((control & 0x10) === 0) continue;
-    if (pid === 0x100) {
+    const isPes = begins && bytes.readUIntBE(payload, 3) === 1;
+    if (isPes) ids.set(pid, bytes[payload + 3] ?? 0);
+    if (ids.get(pid) === 0xe0) {
       if (begins) pictures.push(0);
       pictures[pictures.length - 1] = at + 188;
-    } else if (pid === 0x101) {
+    } else if (ids.get(pid) === 0xc0) {
       if (begins) payload += 9 + (bytes[payload + 8] ?? 0);
       sound.push(bytes.subarray(payload, at + 188));
       for (let i = payload; i < at + 188; i += 1) places.push(at + 188);

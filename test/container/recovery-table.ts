@@ -1,16 +1,19 @@
 /**
- * Container by container, what is recovered of files that were cut off: the table of the README.
+ * Container by container and recorder by recorder, what is recovered of files that were cut off: the
+ * table of the README.
  *
- * `npm run table [-- CUTS [NAME]]` prints it from 200 cuts a row; recovery-table.test.ts asserts it on fewer. The
- * files are made by ffmpeg while it runs, and what should come back is known from packet-truth.ts.
+ * `npm run table [-- CUTS [NAME]]` prints it from 200 cuts a row, and what killed recorders left behind
+ * it; recovery-table.test.ts asserts it on fewer cuts. The files of the containers are made by ffmpeg
+ * while it runs, those of the recorders are real recordings (fixtures/recorders). What should come back is
+ * known from packet-truth.ts.
  */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { extname, join } from 'node:path';
 import { memorySource } from '../../src/container/bytes.ts';
 import type { RepairContext } from '../../src/container/format.ts';
-import { recogniseFormat } from '../../src/container/formats.ts';
+import { diagnose, recogniseFormat } from '../../src/container/formats.ts';
 import type { RepairPlan } from '../../src/container/repair-plan.ts';
 import { searchFfmpeg, trialDecoder } from '../../src/system/ffmpeg.ts';
 import { decodeErrors, type Packet, packetEnds, packetsOf } from './packet-truth.ts';
@@ -19,20 +22,24 @@ export interface TableRow {
   readonly what: string;
   readonly extension: string;
   /** Arguments of ffmpeg behind its inputs: a picture and a tone. */
-  readonly make: readonly string[];
+  readonly make?: readonly string[];
+  /** A whole recording in fixtures/recorders, in place of one made here. */
+  readonly recording?: string;
   /** Encoders that this ffmpeg must have. */
   readonly needs?: readonly string[];
   /** A whole file of the same recorder serves as reference. */
   readonly hasReference?: boolean;
   /** Uncompressed sound of so many bytes a frame, behind the chunk of this name and more bytes. */
   readonly bare?: readonly [chunk: string, more: number, bytesPerFrame: number];
-  /** Parameter sets are searched by decoding: seconds a cut, so only `npm run table` measures it. */
+  /** Takes seconds, or differs from another row in little: only `npm run table` measures it. */
   readonly isSlow?: boolean;
   /** Only the first so many streams are compared: ffmpeg packs uncompressed sound as it likes. */
   readonly compared?: number;
   /** Share of the complete packets that must come back; 1 where nothing may be lost. */
   readonly atLeast?: number;
 }
+
+const recordings = join(import.meta.dirname, '..', '..', 'fixtures', 'recorders');
 
 const x264 = [
   '-c:v',
@@ -46,6 +53,8 @@ const x264 = [
   '-pix_fmt',
   'yuv420p',
 ];
+const x265 = ['-c:v', 'libx265', '-preset', 'ultrafast', '-x265-params', 'log-level=error'];
+const av1 = ['-c:v', 'libaom-av1', '-cpu-used', '8', '-usage', 'realtime', '-g', '50'];
 const picture = ['-map', '0:v', '-map', '1:a'];
 const tone = ['-map', '1:a'];
 
@@ -55,6 +64,26 @@ export const rows: readonly TableRow[] = [
     extension: 'mkv',
     make: [...picture, ...x264, '-c:a', 'aac'],
     needs: ['libx264'],
+  },
+  {
+    what: 'Matroska: HEVC + FLAC',
+    extension: 'mkv',
+    make: [...picture, ...x265, '-c:a', 'flac'],
+    needs: ['libx265'],
+    isSlow: true,
+  },
+  {
+    what: 'Matroska: FFV1 + PCM',
+    extension: 'mkv',
+    make: [...picture, '-c:v', 'ffv1', '-c:a', 'pcm_s16le'],
+    isSlow: true,
+  },
+  {
+    what: 'WebM: AV1 + Opus',
+    extension: 'webm',
+    make: [...picture, ...av1, '-c:a', 'libopus'],
+    needs: ['libaom-av1', 'libopus'],
+    isSlow: true,
   },
   {
     what: 'WebM: VP8 + Opus',
@@ -86,6 +115,13 @@ export const rows: readonly TableRow[] = [
     extension: 'avi',
     make: [...picture, '-c:v', 'mpeg4', '-c:a', 'libmp3lame'],
     needs: ['libmp3lame'],
+  },
+  {
+    what: 'AVI: MJPEG + PCM',
+    extension: 'avi',
+    make: [...picture, '-c:v', 'mjpeg', '-c:a', 'pcm_s16le'],
+    compared: 1,
+    isSlow: true,
   },
   {
     what: 'WAV: PCM',
@@ -123,6 +159,20 @@ export const rows: readonly TableRow[] = [
     needs: ['libx264'],
   },
   {
+    what: 'MP4 in fragments of a frame: H.264 + AAC',
+    extension: 'mp4',
+    make: [...picture, ...x264, '-c:a', 'aac', '-movflags', '+frag_every_frame+empty_moov'],
+    needs: ['libx264'],
+    isSlow: true,
+  },
+  {
+    what: 'MP4 in fragments: AV1 + Opus',
+    extension: 'mp4',
+    make: [...picture, ...av1, '-c:a', 'libopus', '-movflags', '+frag_keyframe+empty_moov'],
+    needs: ['libaom-av1', 'libopus'],
+    isSlow: true,
+  },
+  {
     what: 'MP4 without `moov`, with a reference: H.264 + AAC',
     extension: 'mp4',
     make: [...picture, ...x264, '-c:a', 'aac'],
@@ -154,6 +204,37 @@ export const rows: readonly TableRow[] = [
     hasReference: true,
     atLeast: 0.99,
   },
+];
+
+const recorded = (what: string, recording: string, more: Partial<TableRow> = {}): TableRow => {
+  return { what, recording, extension: extname(recording).slice(1), ...more };
+};
+
+/** Whole recordings of real recorders, cut. */
+export const recorderRows: readonly TableRow[] = [
+  recorded('OBS 29: Matroska, H.264 + AAC', 'obs.mkv'),
+  recorded('OBS 29: FLV, H.264 + AAC', 'obs.flv'),
+  recorded('OBS 29: MPEG-TS, H.264 + AAC', 'obs.ts', { atLeast: 0.99 }),
+  recorded('OBS 29: MP4 in fragments, H.264 + AAC', 'obs-fragments.mp4'),
+  recorded('Chromium 156: WebM, VP8 + Opus', 'chromium-vp8.webm'),
+  recorded('Chromium 156: WebM, VP9 + Opus', 'chromium-vp9.webm'),
+  recorded('Chromium 156: WebM, AV1 + Opus', 'chromium-av1.webm'),
+  recorded('Chromium 156: WebM, H.264 + Opus', 'chromium-h264.webm'),
+  recorded('Chromium 156: MP4, H.264 + Opus', 'chromium.mp4'),
+  recorded('GStreamer 1.22: WebM streamed, VP8 + Vorbis', 'gstreamer-live.webm'),
+  recorded('GStreamer 1.22: MP4 in fragments, H.264 + AAC', 'gstreamer-fragments.mp4'),
+  recorded('GStreamer 1.22: MPEG-TS, H.264 + AAC', 'gstreamer.ts', { atLeast: 0.99 }),
+  recorded('SoX 14.4: WAV, 24 bits', 'sox.wav', { bare: ['data', 8, 3] }),
+  recorded('SoX 14.4: AIFF', 'sox.aiff', { bare: ['SSND', 16, 2] }),
+];
+
+/** What recorders left that were killed, as it was found. */
+export const leftovers: readonly (readonly [what: string, file: string])[] = [
+  ['OBS 29 and its muxer: Matroska', 'obs-killed.mkv'],
+  ['Chromium 156: WebM', 'chromium-killed.webm'],
+  ['GStreamer 1.22: WebM', 'gstreamer-killed.webm'],
+  ['SoX 14.4: WAV', 'sox-killed.wav'],
+  ['ffmpeg 5.1: MP4 in fragments', 'ffmpeg-fragments-killed.mp4'],
 ];
 
 export interface Measured {
@@ -232,11 +313,15 @@ function measureIn(
 
 function makeFile(folder: string, program: string, row: TableRow): string {
   const path = join(folder, `whole.${row.extension}`);
+  if (row.recording) {
+    copyFileSync(join(recordings, row.recording), path);
+    return path;
+  }
   const inputs = [
     ...['-f', 'lavfi', '-i', 'testsrc2=size=320x180:rate=25:duration=8'],
     ...['-f', 'lavfi', '-i', 'sine=frequency=440:sample_rate=48000:duration=8'],
   ];
-  const run = spawnSync(program, ['-nostdin', '-y', '-v', 'error', ...inputs, ...row.make, path]);
+  const run = spawnSync(program, ['-nostdin', '-y', '-v', 'error', ...inputs, ...(row.make ?? []), path]);
   if (run.status !== 0) throw new Error(`${row.what}: ${run.stderr}`);
   return path;
 }
@@ -311,13 +396,68 @@ export const tableHead = [
   '|---|---|---|---|---|---|---|---|',
 ].join('\n');
 
+export interface Leftover {
+  readonly bytes: number;
+  readonly damage: readonly string[];
+  /** Packets that ffmpeg reads in the file as it was found; the last of each stream may be torn. */
+  readonly read: readonly number[];
+  /** Of the repaired file: packets, those that ffmpeg did not read before, and errors of a decode. */
+  readonly kept: readonly number[];
+  readonly foreignPackets: number;
+  readonly decodeErrors: readonly string[];
+}
+
+/** Repairs what a killed recorder left, and compares with the packets ffmpeg reads in it. */
+export function measureLeftover(file: string): Leftover {
+  if (ffmpeg === null) throw new Error('no ffmpeg');
+  const folder = mkdtempSync(join(tmpdir(), 'roomtape-table-'));
+  try {
+    const path = join(recordings, file);
+    const bytes = new Uint8Array(readFileSync(path));
+    const row = recorded(file, file);
+    const diagnosis = diagnose(memorySource(bytes), { thorough: true });
+    const outcome = repair(ffmpeg, row, bytes, bytes.length);
+    if (!outcome) throw new Error(`${file}: no plan`);
+    const output = join(folder, `repaired${extname(file)}`);
+    writeFileSync(output, outcome.bytes);
+    const [before, after] = [packetsOf(ffmpeg, path), packetsOf(ffmpeg, output)];
+    return {
+      bytes: bytes.length,
+      damage: [...new Set(diagnosis.damage.map(({ kind }) => kind))],
+      read: before.map((stream) => stream.length),
+      kept: after.map((stream) => stream.length),
+      foreignPackets: foreignPackets(after, before, row),
+      decodeErrors: decodeErrors(ffmpeg, output),
+    };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** One line of the table of leftovers, as Markdown. */
+export function leftoverLine(what: string, found: Leftover): string {
+  const counts = (list: readonly number[]) => list.join(' + ');
+  const { bytes, damage, read, kept, foreignPackets, decodeErrors } = found;
+  const torn = foreignPackets + decodeErrors.length;
+  return `| ${[what, bytes, damage.join(', '), counts(read), counts(kept), torn].join(' | ')} |`;
+}
+
+export const leftoverHead = [
+  '| killed while recording | bytes left | what is wrong | packets ffmpeg reads in it | packets in the repaired file | torn packets and decode errors in it |',
+  '|---|---|---|---|---|---|',
+].join('\n');
+
 if (import.meta.filename === process.argv[1]) {
   const cuts = Number(process.argv[2] ?? 200);
   const only = process.argv[3] ?? '';
   console.log(tableHead);
-  for (const row of rows.filter(({ what }) => what.includes(only))) {
+  for (const row of [...rows, ...recorderRows].filter(({ what }) => what.includes(only))) {
     if (!isPossible(row))
       console.log(`| ${row.what} | this ffmpeg lacks ${row.needs?.join(', ')} |`);
     else console.log(tableLine(row, measure(row, cuts, 8)));
+  }
+  console.log(`\n${leftoverHead}`);
+  for (const [what, file] of leftovers.filter(([name]) => name.includes(only))) {
+    console.log(leftoverLine(what, measureLeftover(file)));
   }
 }
