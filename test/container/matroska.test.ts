@@ -135,3 +135,40 @@ describe('given block groups whose block does not stand first, as GStreamer writ
     expect(found.tracks[0]?.samples).toBe(3);
   });
 });
+
+describe('given a laced block that is cut off', () => {
+  const frames = [30, 300, 45, 60].map((size) =>
+    Uint8Array.from({ length: size }, (_, index) => 1 + ((index + size) % 250)),
+  );
+  // Sizes of all but the last: as Xiph laces them, and as EBML does (30, +270, -255).
+  const lacings = [
+    ['Xiph', '82 03 1e ff2d 2d'],
+    ['EBML', '86 03 9e 610d 5f00'],
+  ] as const;
+
+  test.each(lacings)('wherever it is cut, its complete frames are kept (%s)', (_, sizes) => {
+    const head = hex(`81 0000 ${sizes}`);
+    const body = Buffer.concat([head, ...frames]);
+    const block = Buffer.concat([
+      hex('a3'),
+      Uint8Array.of(0x40 | (body.length >> 8), body.length),
+      body,
+    ]);
+    const bytes = live(
+      new Uint8Array(Buffer.concat([hex('1f43b675 01ffffffffffffff e7 81 00'), block])),
+    );
+    expect(look(bytes).tracks[0]?.samples).toBe(4);
+    const begins = bytes.length - body.length + head.length;
+    for (const cut of [begins + 31, begins + 329, begins + 330, begins + 400, bytes.length - 1]) {
+      const complete = [30, 330, 375, 435].filter((end) => begins + end <= cut).length;
+      const source = memorySource(bytes.subarray(0, cut));
+      const outcome = matroska.planRepair(source, { references: [] });
+      if (outcome.kind !== 'plan') throw new Error('there must be a plan');
+      const repaired = execute(source, outcome);
+      expect(look(repaired)).toMatchObject({ verdict: 'whole', damage: [] });
+      expect(look(repaired).tracks[0]?.samples, `cut at ${cut}`).toBe(complete);
+      const kept = Buffer.concat(frames.slice(0, complete));
+      expect(Buffer.from(repaired).includes(kept)).toBe(true);
+    }
+  });
+});

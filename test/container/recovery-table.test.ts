@@ -36,14 +36,17 @@ describe('given a recording that was cut off', () => {
 
 describe.runIf(ffmpeg !== null)('given what a killed recorder left', () => {
   if (isPrinted) console.log(leftoverHead);
-  test.each(leftovers)('%s: whatever ffmpeg reads in it comes back, but for torn packets', (what, file) => {
-    const found = measureLeftover(file);
-    if (isPrinted) console.log(leftoverLine(what, found));
-    expect(found.damage).not.toEqual([]);
-    expect(found.foreignPackets).toBe(0);
-    expect(found.decodeErrors).toEqual([]);
-    found.read.forEach((count, stream) => {
-      expect(found.kept[stream]).toBeGreaterThanOrEqual(count - 1);
-    });
-  });
+  test.each(leftovers)(
+    '%s: whatever ffmpeg reads in it comes back, but for torn packets',
+    (what, file) => {
+      const found = measureLeftover(file);
+      if (isPrinted) console.log(leftoverLine(what, found));
+      expect(found.damage).not.toEqual([]);
+      expect(found.foreignPackets).toBe(0);
+      expect(found.decodeErrors).toEqual([]);
+      found.read.forEach((count, stream) => {
+        expect(found.kept[stream]).toBeGreaterThanOrEqual(count - 1);
+      });
+    },
+  );
 });

@@ -321,7 +321,15 @@ function makeFile(folder: string, program: string, row: TableRow): string {
     ...['-f', 'lavfi', '-i', 'testsrc2=size=320x180:rate=25:duration=8'],
     ...['-f', 'lavfi', '-i', 'sine=frequency=440:sample_rate=48000:duration=8'],
   ];
-  const run = spawnSync(program, ['-nostdin', '-y', '-v', 'error', ...inputs, ...(row.make ?? []), path]);
+  const run = spawnSync(program, [
+    '-nostdin',
+    '-y',
+    '-v',
+    'error',
+    ...inputs,
+    ...(row.make ?? []),
+    path,
+  ]);
   if (run.status !== 0) throw new Error(`${row.what}: ${run.stderr}`);
   return path;
 }

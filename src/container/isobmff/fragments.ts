@@ -27,6 +27,8 @@ export class FragmentGatherer {
   reach = 0;
   readonly #source: ByteSource;
   readonly #movie: Movie;
+  /** The recorder names the start of its `moof` as the base, as ffmpeg does. */
+  #countsFromMoof = false;
 
   constructor(source: ByteSource, movie: Movie) {
     this.#source = source;
@@ -93,7 +95,10 @@ export class FragmentGatherer {
     // track fragment before ended.
     let base = flags & 0x020000 ? moof.start : dataEnd;
     if (flags & 1) {
-      base = u64(body, at);
+      const named = u64(body, at);
+      this.#countsFromMoof ||= named === moof.start;
+      // Where bytes before it were lost, a fragment has moved, and its base with it.
+      base = this.#countsFromMoof ? moof.start : named;
       at += 8;
     }
     const track = this.tracks.get(id) ?? null;

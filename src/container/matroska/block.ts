@@ -1,6 +1,7 @@
 /**
  * Blocks (RFC 9559 §10): track, time relative to the cluster, flags, and how many frames are laced.
  */
+import { ByteWriter } from '../byte-writer.ts';
 import type { Window } from '../window.ts';
 import { type Element, elementAt, ids, uintOf } from './ebml.ts';
 
@@ -27,6 +28,84 @@ export function readBlock(window: Window, child: Element): BlockFacts | null {
     return facts(window, child.body, child.size, (flags & 0x80) !== 0, 0);
   }
   return child.id === ids.BlockGroup ? readGroup(window, child) : null;
+}
+
+/** The frames of a laced block, and what stands before them. */
+export interface LacedBlock {
+  /** Track number and time: what every block begins with. */
+  readonly head: Uint8Array;
+  /** Where the first frame lies, and the bytes of each. */
+  readonly at: number;
+  readonly sizes: readonly number[];
+}
+
+/** Splits a laced block (§10.3), whose end may be missing; null when it is none. */
+export function lacedBlock(window: Window, block: Element): LacedBlock | null {
+  const head = window.bytes(block.body, trackLength(window, block.body) + 2).slice();
+  const flagsAt = block.body + head.length;
+  const lacing = window.u8(flagsAt) & 0x06;
+  const frames = window.u8(flagsAt + 1) + 1;
+  const end = block.body + block.size;
+  if (lacing === 0 || frames < 2) return null;
+  const read = lacing === 0x04 ? evenSizes : lacing === 0x02 ? xiphSizes : ebmlSizes;
+  const { sizes, at } = read(window, flagsAt + 2, frames, end);
+  const last = end - at - sizes.reduce((sum, size) => sum + size, 0);
+  if (sizes.length !== frames - 1 || last < 0 || sizes.some((size) => size < 0)) return null;
+  return { head, at, sizes: [...sizes, last] };
+}
+
+/** Sizes of all frames but the last, and where the first begins. */
+interface LaceSizes {
+  readonly sizes: readonly number[];
+  readonly at: number;
+}
+
+function evenSizes(_window: Window, at: number, frames: number, end: number): LaceSizes {
+  return { sizes: new Array(frames - 1).fill(Math.floor((end - at) / frames)), at };
+}
+
+function xiphSizes(window: Window, from: number, frames: number): LaceSizes {
+  const sizes: number[] = [];
+  let [at, size] = [from, 0];
+  for (; sizes.length < frames - 1 && at < window.end; at += 1) {
+    const byte = window.u8(at);
+    size += byte;
+    if (byte === 255) continue;
+    sizes.push(size);
+    size = 0;
+  }
+  return { sizes, at };
+}
+
+/** The first size as it is, the others as differences to the one before. */
+function ebmlSizes(window: Window, from: number, frames: number): LaceSizes {
+  const sizes: number[] = [];
+  let at = from;
+  while (sizes.length < frames - 1 && at < window.end) {
+    const length = trackLength(window, at);
+    const bytes = window.bytes(at, length);
+    if (length < 1 || length > 4 || bytes.length < length) break;
+    let value = (bytes[0] ?? 0) & (0xff >> length);
+    for (let i = 1; i < length; i += 1) value = value * 256 + (bytes[i] ?? 0);
+    const before = sizes.at(-1);
+    sizes.push(before === undefined ? value : before + value - (2 ** (7 * length - 1) - 1));
+    at += length;
+  }
+  return { sizes, at };
+}
+
+/** The head of a simple block with the first `frames` of a laced one: sizes as Xiph laces them. */
+export function shorterLacing({ head, sizes }: LacedBlock, frames: number): Uint8Array {
+  const writer = new ByteWriter().add(head);
+  if (frames === 1) return writer.u8(0x80).take();
+  writer.u8(0x82).u8(frames - 1);
+  for (const size of sizes.slice(0, frames - 1)) {
+    for (let left = size; ; left -= 255) {
+      writer.u8(Math.min(255, left));
+      if (left < 255) break;
+    }
+  }
+  return writer.take();
 }
 
 function readGroup(window: Window, group: Element): BlockFacts | null {

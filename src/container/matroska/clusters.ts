@@ -9,7 +9,7 @@
 import type { OutputPiece } from '../repair-plan.ts';
 import { type DamageList, reportHole, reportTorn } from '../survey.ts';
 import type { Window } from '../window.ts';
-import { type BlockFacts, childrenBefore, readBlock } from './block.ts';
+import { type BlockFacts, childrenBefore, lacedBlock, readBlock, shorterLacing } from './block.ts';
 import {
   type Element,
   element,
@@ -253,9 +253,48 @@ export class ClusterWalk {
     return this.#written;
   }
 
+  /** Of a block that was cut off, what is complete; returns where that ends, 0 when nothing is. */
+  #saveTorn(torn: Element, index: number, timestamp: number): number {
+    if (torn.size < 0) return 0;
+    if (torn.id === ids.SimpleBlock) return this.#saveLaced(torn, index, timestamp);
+    if (torn.id !== ids.BlockGroup) return 0;
+    const first = elementAt(this.#window, torn.body);
+    return (
+      this.#saveGroup(torn, index, timestamp) ||
+      (first?.id === ids.Block ? this.#saveLaced(first, index, timestamp) : 0)
+    );
+  }
+
+  /** The complete frames of a laced block, as a simple block of their own. */
+  #saveLaced(torn: Element, index: number, timestamp: number): number {
+    const block = readBlock(this.#window, { ...torn, id: ids.SimpleBlock });
+    const laced = block && this.#isKnown(block) ? lacedBlock(this.#window, torn) : null;
+    if (!block || !laced || this.clocks.get(block.track)?.kind !== 'audio') return 0;
+    let [frames, end] = [0, laced.at];
+    for (const size of laced.sizes) {
+      if (end + size > this.#written) break;
+      frames += 1;
+      end += size;
+    }
+    if (frames === 0) return 0;
+    const head = shorterLacing(laced, frames);
+    this.#make(elementHeader(ids.SimpleBlock, head.length + end - laced.at));
+    this.#make(head);
+    this.#copy(laced.at, end);
+    this.#take({ ...block, frames, duration: 0, isKey: true }, index, timestamp);
+    this.kept += end - torn.at;
+    reportTorn(
+      this.#damage,
+      `The block, behind ${frames} complete frames,`,
+      torn.at,
+      this.#written,
+    );
+    this.lost += this.#written - end;
+    return end;
+  }
+
   /** A block group that was cut off behind its block: the block is complete. */
-  #saveTorn(group: Element, index: number, timestamp: number): number {
-    if (group.id !== ids.BlockGroup || group.size < 0) return 0;
+  #saveGroup(group: Element, index: number, timestamp: number): number {
     const children = childrenBefore(this.#window, group, this.#written);
     const block = readBlock(this.#window, { ...group, size: this.#written - group.body });
     if (!block || !this.#isKnown(block)) return 0;

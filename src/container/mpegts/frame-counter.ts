@@ -73,6 +73,13 @@ function readOpus(bytes: Uint8Array): Frame | null {
   return { length: at + size, seconds, sampleRate: 48000 };
 }
 
+/** How much was complete at a moment. */
+export interface FrameMark {
+  readonly frames: number;
+  readonly seconds: number;
+  readonly complete: number;
+}
+
 export class FrameCounter {
   frames = 0;
   seconds = 0;
@@ -90,6 +97,17 @@ export class FrameCounter {
   constructor(read: Reader, first: number) {
     this.#read = read;
     this.#first = first;
+  }
+
+  /** What is complete by now. */
+  get mark(): FrameMark {
+    const { frames, seconds, complete } = this;
+    return { frames, seconds, complete };
+  }
+
+  /** Forgets the frames behind a mark: they may be damaged. */
+  goBack({ frames, seconds, complete }: FrameMark): void {
+    [this.frames, this.seconds, this.complete] = [frames, seconds, complete];
   }
 
   /** Begins anew behind something that is missing. */

@@ -3,7 +3,7 @@
  * which transport packets are of one that is not.
  */
 import type { Window } from '../window.ts';
-import { type FrameCounter, frameCounter, holdsFrame } from './frame-counter.ts';
+import { type FrameCounter, type FrameMark, frameCounter, holdsFrame } from './frame-counter.ts';
 import { type Packet, packetBytes, shortened } from './packet.ts';
 import type { ElementaryStream } from './tables.ts';
 
@@ -26,6 +26,8 @@ interface OpenPes {
   received: number;
   endsStuffed: boolean;
   isBroken: boolean;
+  /** What was complete before its last transport packet. */
+  beforeLast: FrameMark | null;
   readonly framesBefore: number;
   readonly completeBefore: number;
   readonly fedBefore: number;
@@ -71,6 +73,8 @@ export class PesStream {
   breakOff(wasLast: boolean, edits: PacketEdits, window: Window): void {
     const open = this.#open;
     if (open && (wasLast || open.length === 0 || open.received < open.length)) open.isBroken = true;
+    // The hole began in the packet read last, not by chance exactly at its end.
+    if (open && wasLast && open.beforeLast) this.counter?.goBack(open.beforeLast);
     this.#close(edits, true, window);
     this.torn += 1;
     this.counter?.reset();
@@ -114,6 +118,7 @@ export class PesStream {
       received: 0,
       endsStuffed: packet.isStuffed,
       isBroken: false,
+      beforeLast: null,
       framesBefore: counter?.frames ?? 0,
       completeBefore: counter?.complete ?? 0,
       fedBefore: counter?.fed ?? 0,
@@ -137,6 +142,7 @@ export class PesStream {
   #feed(window: Window, from: number, to: number): void {
     const open = this.#open;
     if (!open) return;
+    open.beforeLast = this.counter?.mark ?? null;
     const skip = Math.max(0, open.headerBytes - open.received);
     open.received += to - from;
     if (this.counter && from + skip < to) {
@@ -181,7 +187,7 @@ export class PesStream {
     }
     this.torn += 1;
     for (const at of open.packets) edits.set(at, null);
-    if (isLast && !open.isBroken) this.#saveFrames(open, edits, window);
+    if (isLast) this.#saveFrames(open, edits, window);
   }
 
   /** Keeps the complete frames of sound of a PES that was cut off: it ends behind the last. */
