@@ -5,6 +5,7 @@
  * keys. Pages go on by key and not by offset: page 10,000 costs what page 1 does.
  */
 import { matchEveryWord } from './search-text.ts';
+import { SearchWords } from './search-words.ts';
 import type { SqlValue, Statements } from './statements.ts';
 import { type TakeRecord, type TakeRow, takeColumns, takeOf } from './take-table.ts';
 
@@ -105,11 +106,16 @@ interface Choice {
 /** Dictionary rows that are walked one by one and merged; beyond it the newest of all are walked. */
 const mostWalks = 400;
 
+/** In front of the place where a search by the beginning of a word goes on. */
+const byBeginning = 'beginning.';
+
 export class RecordingListing {
   readonly #statements: Statements;
+  readonly #words: SearchWords;
 
   constructor(statements: Statements) {
     this.#statements = statements;
+    this.#words = new SearchWords(statements);
   }
 
   list(filter: RecordingFilter, page: PageRequest): RecordingPage {
@@ -127,10 +133,15 @@ export class RecordingListing {
     const exact = matchEveryWord(text, false);
     const choice = this.#choose(filter);
     if (exact === '' || !choice) return { recordings: [], next: null };
-    const found = this.#match(exact, choice, page);
-    if (found.recordings.length > 0 || page.from !== undefined) return found;
+    const { limit, from } = page;
+    if (!from?.startsWith(byBeginning)) {
+      const found = this.#match(exact, choice, page);
+      if (found.recordings.length > 0 || from !== undefined) return found;
+    }
     // Nothing says exactly this: the last word may be the beginning of one.
-    return this.#match(matchEveryWord(text, true), choice, page);
+    const query = this.#words.beginningQuery(text);
+    const found = this.#match(query, choice, { limit, from: from?.slice(byBeginning.length) });
+    return { ...found, next: found.next && byBeginning + found.next };
   }
 
   /** The recordings of these rows with their takes, in the order of the rows. */

@@ -151,6 +151,34 @@ describe('given recordings of several people and rooms', () => {
     expect(ids('"')).toEqual([]);
   });
 
+  test('the beginning of a word finds what SQLite itself finds by it, page by page', () => {
+    const catalogue = evening();
+    const all = (text: string, limit = 2) => {
+      const found: string[] = [];
+      for (let from: string | undefined; ; ) {
+        const page = catalogue.recordings.search(text, {}, { limit, from });
+        found.push(...page.recordings.map(({ id }) => id));
+        if (page.next === null) return found;
+        from = page.next;
+      }
+    };
+    const biology = ['rec_0003', 'rec_0002', 'rec_0001', 'rec_0000'];
+    expect(all('biol')).toEqual(biology);
+    expect(all('Bïól')).toEqual(biology);
+    expect(all('marine bio')).toEqual(biology);
+    expect(all('ada mari')).toEqual(['rec_0002', 'rec_0000']);
+    expect(all('biolx')).toEqual([]);
+    expect(all('blue-4.m')).toEqual(['rec_0004']);
+    catalogue.transaction(() => {
+      for (let n = 10; n < 250; n += 1) {
+        const session = { id: `ses_${n}`, topic: `zebra${n}` };
+        catalogue.recordings.putDeclared(recording(n, { session }));
+      }
+    });
+    expect(all('zebra', 90)).toHaveLength(240);
+    expect(all('zebra1', 90)).toHaveLength(110);
+  });
+
   test('when a recording is attributed, renamed or its take moves, then it is found anew', () => {
     const catalogue = evening();
     catalogue.transaction(() => {
