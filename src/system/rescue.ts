@@ -12,7 +12,7 @@ import type { ReferenceProfile } from '../container/format.ts';
 import type { NoRepair } from '../container/repair-plan.ts';
 import { RoomtapeError } from '../errors.ts';
 import { decodeFully, type Ffmpeg, searchFfmpeg } from './ffmpeg.ts';
-import { type FileIdentity, quoted } from './files.ts';
+import type { FileIdentity } from './files.ts';
 import { isOwnOutput, type Written } from './plan-writer.ts';
 import type {
   Diagnosed,
@@ -196,12 +196,13 @@ export class Rescue {
   async recover(path: string, options: RecoverOptions = {}): Promise<Recovery> {
     const { followLink = false } = options;
     const ffmpeg = await this.#findFfmpeg();
-    const repaired = await this.#workers.run(
+    const { references, unfit } = await this.#references(path, options);
+    const planned = await this.#workers.run(
       {
         kind: 'repair',
         path,
         followLink,
-        references: await this.#references(path, options),
+        references,
         ffmpeg: ffmpeg?.path ?? null,
         faststart: options.faststart ?? false,
         scan: options.scan ?? null,
@@ -216,6 +217,7 @@ export class Rescue {
       },
       this.#watched(options),
     );
+    const repaired = { ...planned, outcome: withUnfit(planned.outcome, unfit) };
     const { outcome, written } = repaired;
     if (outcome.kind === 'none' || !written || (options.verify === false && !options.hash)) {
       return { path, ...repaired, verification: notVerified, sha256: null };
@@ -309,12 +311,19 @@ export class Rescue {
     return { decode: outcome, errors, problems: examples };
   }
 
-  async #references(path: string, options: RecoverOptions): Promise<readonly ReferenceProfile[]> {
-    if (options.referencePaths && options.referencePaths.length > 0) {
-      const named: ReferenceProfile[] = [];
-      for (const reference of options.referencePaths) named.push(await this.#named(reference));
-      return named;
+  /** What the codecs can be learned from, and which of the named files serve for nothing. */
+  async #references(
+    path: string,
+    options: RecoverOptions,
+  ): Promise<{ references: readonly ReferenceProfile[]; unfit: readonly string[] }> {
+    const named: ReferenceProfile[] = [];
+    const unfit: string[] = [];
+    for (const reference of options.referencePaths ?? []) {
+      const profile = await this.profile(reference, { followLink: true });
+      if (profile) named.push(profile);
+      else unfit.push(reference);
     }
+    if (named.length > 0) return { references: named, unfit };
     const known = options.references ?? [];
     const found: ReferenceProfile[] = [];
     const looked = options.searchFolder === false ? [] : await neighbours(path);
@@ -324,17 +333,7 @@ export class Rescue {
       const profile = await this.profile(neighbour, { signal: options.signal }).catch(notReadable);
       if (profile) found.push(profile);
     }
-    return [...known, ...found];
-  }
-
-  async #named(reference: string): Promise<ReferenceProfile> {
-    const profile = await this.profile(reference, { followLink: true });
-    if (profile) return profile;
-    throw new RoomtapeError(
-      'usage',
-      `${reference} cannot serve as a reference: it must be a whole MP4, MOV or M4A file.`,
-      { next: `roomtape inspect ${quoted(reference)}` },
-    );
+    return { references: [...known, ...found], unfit };
   }
 
   async #findFfmpeg(): Promise<Ffmpeg | null> {
@@ -359,6 +358,20 @@ function asError({ code, problem, next }: Obstacle): RoomtapeError {
 function orObstacle(problem: unknown): RoomtapeError {
   if (problem instanceof RoomtapeError && problem.code !== 'cancelled') return problem;
   throw problem;
+}
+
+/** Whoever named a reference is told when it was of no use; the repair goes on without it. */
+function withUnfit<Outcome extends PlanSummary | NoRepair>(
+  outcome: Outcome,
+  unfit: readonly string[],
+): Outcome {
+  if (unfit.length === 0 || (outcome.kind === 'none' && outcome.reason === 'whole')) return outcome;
+  const told = unfit.map(
+    (path) => `${path} was not used: only a whole MP4, MOV or M4A file can serve as a reference.`,
+  );
+  return outcome.kind === 'none'
+    ? { ...outcome, detail: [outcome.detail, ...told].join(' ') }
+    : { ...outcome, findings: [...outcome.findings, ...told] };
 }
 
 function notReadable(problem: unknown): null {

@@ -203,14 +203,18 @@ describe('given an interrupted recording beside a whole one', () => {
     },
   );
 
-  test('a reference may be named, and one that is broken itself is refused', () => {
+  test('a reference may be named, and one that is broken itself is passed over and told', () => {
     const out = join(folder, 'named');
     const { code, results } = asJson('recover', broken, '--reference', whole, '--out', out);
     expect(code).toBe(0);
     expect(results[0].output).toBe(join(out, 'evening-02.recovered.mp4'));
-    const refused = roomtape('recover', broken, '--reference', broken, '--out', out);
-    expect(refused.code).toBe(2);
-    expect(refused.err).toContain('cannot serve as a reference');
+    const unfit = asJson('recover', broken, '--reference', broken, '--out', `${out}-unfit`);
+    expect(unfit.code).toBe(0);
+    expect(unfit.results[0]).toMatchObject({ verdict: 'interrupted', bytesLost: results[0].bytesLost });
+    expect(unfit.results[0].note).toContain(`${broken} was not used`);
+    const missing = roomtape('recover', broken, '--reference', join(out, 'none.mp4'));
+    expect(missing.code).toBe(1);
+    expect(missing.err).toContain('There is no file');
   });
 
   test('the report for a person names what was kept, lost and verified, without escapes', () => {
