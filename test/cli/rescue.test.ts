@@ -210,7 +210,10 @@ describe('given an interrupted recording beside a whole one', () => {
     expect(results[0].output).toBe(join(out, 'evening-02.recovered.mp4'));
     const unfit = asJson('recover', broken, '--reference', broken, '--out', `${out}-unfit`);
     expect(unfit.code).toBe(0);
-    expect(unfit.results[0]).toMatchObject({ verdict: 'interrupted', bytesLost: results[0].bytesLost });
+    expect(unfit.results[0]).toMatchObject({
+      verdict: 'interrupted',
+      bytesLost: results[0].bytesLost,
+    });
     expect(unfit.results[0].note).toContain(`${broken} was not used`);
     const missing = roomtape('recover', broken, '--reference', join(out, 'none.mp4'));
     expect(missing.code).toBe(1);
