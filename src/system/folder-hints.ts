@@ -1,14 +1,14 @@
 /**
  * Where something may have changed: hints from the operating system, never facts.
  *
- * Ordinary recording folders are watched by chokidar, which knows the quirks of each system. It
- * watches every file, though: over 10,000 folders with 100,000 files it took 5.4 s and 580 MB to
- * begin, where one `fs.watch` per folder takes 0.2 s and 66 MB; large trees get the latter. Both
- * lose events without a word when the system's queue overflows, so the watcher sweeps as well.
+ * On Linux the watch of a folder tells of everything in it. Elsewhere ordinary recording folders are
+ * watched by chokidar, which knows the quirks of each system. It watches every file, though: over
+ * 10,000 folders with 100,000 files it took 5.4 s and 580 MB to begin, where one `fs.watch` per
+ * folder takes 0.2 s and 66 MB; large trees get the latter. Both lose events without a word when the
+ * system's queue overflows, so the watcher sweeps as well.
  */
 import { type FSWatcher, watch as watchOne } from 'node:fs';
 import { basename, dirname } from 'node:path';
-import { watch } from 'chokidar';
 
 /** Something may have changed: `name` in `folder`, or anywhere in the folder when null. */
 export type OnHint = (folder: string, name: string | null) => void;
@@ -59,6 +59,7 @@ export async function hintsByChokidar(
   onHint: OnHint,
   onUnwatched: OnUnwatched,
 ): Promise<HintSource> {
+  const { watch } = await import('chokidar');
   const watcher = watch(root, {
     ignoreInitial: true,
     followSymlinks: false,

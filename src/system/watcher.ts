@@ -45,6 +45,8 @@ export interface WatcherOptions {
   readonly pollMs?: number;
   /** How often all folders are swept for what the system did not tell, in ms. Default 30 minutes. */
   readonly sweepMs?: number;
+  /** Who tells of changes in a small tree. On Linux the watch of a folder tells of its files, too. */
+  readonly smallTreesBy?: 'chokidar' | 'folders';
 }
 
 export interface FolderWatcher {
@@ -57,7 +59,7 @@ export interface FolderWatcher {
   close(): Promise<void>;
 }
 
-/** Trees up to this size are chokidar's. */
+/** Trees up to this size are chokidar's, where it watches any. */
 const ordinaryFolders = 200;
 const ordinaryFiles = 2_000;
 /** A file is not reported more often than this while it grows, in ms. */
@@ -86,7 +88,9 @@ class Watcher implements FolderWatcher {
   #polling = false;
 
   constructor(options: WatcherOptions) {
-    this.#options = { clock: systemClock, pollMs: 1_000, sweepMs: 1_800_000, ...options };
+    const smallTreesBy = process.platform === 'linux' ? 'folders' : 'chokidar';
+    const usual = { clock: systemClock, pollMs: 1_000, sweepMs: 1_800_000, smallTreesBy } as const;
+    this.#options = { ...usual, ...options };
     this.#sweptAt = this.#options.clock.elapsed();
     this.#timer = setInterval(() => void this.#poll(), this.#options.pollMs);
     this.#timer.unref();
@@ -173,7 +177,10 @@ class WatchedRoot {
     this.#identity = identity;
     this.#tree = new FolderTree(realpathSync(this.#path));
     this.#state = isRemote(this.#path) ? 'polled' : 'watched';
-    if (this.#state === 'watched') await this.#startHints(isOrdinary(this.#tree.root));
+    if (this.#state === 'watched') {
+      const { smallTreesBy } = this.#options;
+      await this.#startHints(smallTreesBy === 'chokidar' && isOrdinary(this.#tree.root));
+    }
     await this.#descend([this.#tree.root]);
     this.#opened = true;
   }

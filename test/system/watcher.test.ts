@@ -6,6 +6,8 @@ import {
   appendFileSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
+  readFileSync,
   renameSync,
   rmSync,
   symlinkSync,
@@ -15,7 +17,12 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
-import { type FolderWatcher, openWatcher, type WatchEvent } from '../../src/system/watcher.ts';
+import {
+  type FolderWatcher,
+  openWatcher,
+  type WatchEvent,
+  type WatcherOptions,
+} from '../../src/system/watcher.ts';
 
 class Log {
   readonly events: WatchEvent[] = [];
@@ -64,7 +71,7 @@ function folder(): string {
   return path;
 }
 
-function watcher(options: { pollMs?: number } = {}): { watch: FolderWatcher; log: Log } {
+function watcher(options: Partial<WatcherOptions> = {}): { watch: FolderWatcher; log: Log } {
   const log = new Log();
   const watch = openWatcher({ onEvent: log.onEvent, pollMs: 100, ...options });
   opened.push(watch);
@@ -76,15 +83,44 @@ function largeTree(root: string): void {
   for (let i = 0; i < 250; i += 1) mkdirSync(join(root, `room ${i}`));
 }
 
+/** inotify watches this process holds; NaN where there is no inotify. */
+function watchesHeld(): number {
+  if (process.platform !== 'linux') return Number.NaN;
+  const facts = readdirSync('/proc/self/fdinfo').map((descriptor) => {
+    try {
+      return readFileSync(`/proc/self/fdinfo/${descriptor}`, 'latin1');
+    } catch {
+      return ''; // the descriptor of the listing itself
+    }
+  });
+  return facts.join('').match(/^inotify /gm)?.length ?? 0;
+}
+
+test.runIf(process.platform === 'linux')('there are as many watches as folders', async () => {
+  const root = folder();
+  for (let i = 0; i < 5; i += 1) mkdirSync(join(root, `room ${i}`));
+  for (let i = 0; i < 40; i += 1) writeFileSync(join(root, `room ${i % 5}`, `take ${i}.mp4`), 'x');
+  const before = watchesHeld();
+  const { watch, log } = watcher();
+  await watch.add(root);
+  await log.sighted(join(root, 'room 4', 'take 39.mp4'));
+  expect(watchesHeld() - before).toBe(6);
+  rmSync(join(root, 'room 2'), { recursive: true });
+  await log.gone(join(root, 'room 2', 'take 37.mp4'));
+  await watch.close();
+  expect(watchesHeld()).toBe(before);
+});
+
 describe.each([
-  ['an ordinary folder', () => {}],
-  ['a large tree', largeTree],
-])('given %s', (_name, grow) => {
+  ['an ordinary folder', () => {}, {}],
+  ['an ordinary folder, as elsewhere than on Linux', () => {}, { smallTreesBy: 'chokidar' }],
+  ['a large tree', largeTree, {}],
+] as const)('given %s', (_name, grow, options) => {
   test('when files are there before, created, appended to, and removed, each is reported', async () => {
     const root = folder();
     grow(root);
     writeFileSync(join(root, 'before.mp4'), 'abc');
-    const { watch, log } = watcher();
+    const { watch, log } = watcher(options);
     await watch.add(root);
     expect((await log.sighted(join(root, 'before.mp4'))).sighting.size).toBe(3);
     writeFileSync(join(root, 'new.mkv'), '12345');
@@ -98,7 +134,7 @@ describe.each([
   test('when a tree of folders appears at once, the files deep in it are reported', async () => {
     const root = folder();
     grow(root);
-    const { watch, log } = watcher();
+    const { watch, log } = watcher(options);
     await watch.add(root);
     mkdirSync(join(root, 'a', 'b', 'c'), { recursive: true });
     writeFileSync(join(root, 'a', 'b', 'c', 'deep.mp4'), 'x');
@@ -114,7 +150,7 @@ describe.each([
     grow(root);
     mkdirSync(join(root, 'old name'));
     writeFileSync(join(root, 'old name', 'one.mp4'), 'x');
-    const { watch, log } = watcher();
+    const { watch, log } = watcher(options);
     await watch.add(root);
     const before = await log.sighted(join(root, 'old name', 'one.mp4'));
     renameSync(join(root, 'old name', 'one.mp4'), join(root, 'old name', 'two.mp4'));
