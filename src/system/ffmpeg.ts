@@ -219,7 +219,7 @@ export async function decodeFully(
   options: DecodeOptions = {},
 ): Promise<DecodeReport> {
   const { default: fluent } = await import('fluent-ffmpeg');
-  const count = new ErrorCount();
+  const count = new ErrorCount(options.soundOnly ?? false);
   // Nothing is said with .format() and .videoCodec(): they make fluent-ffmpeg ask ffmpeg for lists
   // of formats whose layout newer versions changed.
   const command = fluent({ logger: silent })
@@ -284,9 +284,16 @@ class ErrorCount {
   #noDecoder = false;
   /** Whether the last line told an error: "repeated" says the same of it again. */
   #lastCounted = false;
+  readonly #soundOnly: boolean;
+
+  constructor(soundOnly: boolean) {
+    this.#soundOnly = soundOnly;
+  }
 
   add(raw: string): void {
     const line = raw.trim();
+    // ffmpeg looks into every track when it opens a file, also into those it is not to decode.
+    if (this.#soundOnly && /^\[(?:h264|hevc) @ /.test(line)) return;
     const time = /\btime=(\d+):(\d\d):(\d\d)\.(\d+)/.exec(line);
     if (time) {
       const [, hours, minutes, seconds, part] = time;

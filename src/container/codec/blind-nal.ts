@@ -228,7 +228,10 @@ class BlindCodec implements SampleCodec {
     const length = unescapeUnit(bytes, from, Math.min(to, end), this.head);
     if (length < 0) return 'no';
     readSei(this.head, length, to <= end && length < headBytes, this.sei);
-    return this.sei.fits ? 'before' : 'no';
+    // Messages of other types are none that a recorder writes; chance has them all alike.
+    const message = this.head[0] ?? 255;
+    const isKnown = message <= 60 || (message >= 128 && message <= 205);
+    return this.sei.fits && isKnown ? 'before' : 'no';
   }
 
   private readHead(bytes: Uint8Array, from: number, to: number, end: number, header: number): Seen {

@@ -24,6 +24,8 @@ interface Head {
 
 // Fewer show nothing; those of a first second or two are enough.
 const leastPictures = 6;
+// Between uncompressed sound some of the pictures are none.
+const leastShare = 0.75;
 const widths = Array.from({ length: 13 }, (_, n) => n + 4);
 
 /**
@@ -41,7 +43,7 @@ export function findBlindOrder(
   if (heads.length < leastPictures) return plain;
   const counters = codec === 'hevc' ? [0] : frameNumWidths(heads);
   let best = plain;
-  let most = 0.9;
+  let most = leastShare;
   for (const frameNumBits of counters) {
     if (best === plain) best = { ...plain, frameNumBits };
     for (const orderBits of widths) {
@@ -90,7 +92,7 @@ function frameNumWidths(heads: readonly Head[]): number[] {
     return { width, share: right / heads.length };
   });
   return scores
-    .filter(({ share }) => share > 0.9)
+    .filter(({ share }) => share > leastShare)
     .sort((a, b) => b.share - a.share)
     .map(({ width }) => width);
 }
@@ -116,7 +118,8 @@ function evennessOf(heads: readonly Head[], format: BlindFormat): number {
     const step = (sorted[n] ?? 0) - (sorted[n - 1] ?? 0);
     steps.set(step, (steps.get(step) ?? 0) + 1);
   }
-  const most = Math.max(0, ...[1, 2, 4].map((step) => steps.get(step) ?? 0));
+  // H.264 counts fields, HEVC pictures: a width too small or large by a bit halves or doubles that.
+  const most = steps.get(format.codec === 'h264' ? 2 : 1) ?? 0;
   const jumps = [...steps].filter(([step]) => step > 2 ** 20).reduce((sum, [, n]) => sum + n, 0);
   return most / Math.max(1, sorted.length - 1 - jumps);
 }

@@ -38,8 +38,10 @@ export function findPcm(bytes: Uint8Array, runs: readonly SoundRun[]): FoundSoun
       const fitting = runs.filter(([at, end]) => (end - at) % frame === 0).length;
       if (fitting < runs.length * 0.9) continue;
       const roughness = roughnessOf(bytes, runs, layout, channels);
-      // One channel is a little rough as two, two are very rough as one.
-      if (best && roughness >= best.roughness * 0.98) continue;
+      // One channel is a little rough as two, two are very rough as one. Two narrow values look like
+      // a wide one whose low half does not matter, never the other way round.
+      const isWider = best !== null && layout.width > best.layout.width;
+      if (best && roughness >= best.roughness * (isWider ? 0.6 : 0.98)) continue;
       best = { layout, channels, roughness };
     }
   }

@@ -128,15 +128,17 @@ function guessBlind(
   tell(context, from);
   const made =
     format.codec === 'h264'
-      ? findMadeSets(source, survey, head, format, hints.sizes, {
-          ...context,
+      ? findMadeSets(source, survey, head, format, {
+          trialDecode: context.trialDecode,
+          sizes: hints.sizes,
           tell: () => tell(context, from),
         })
       : null;
   if (made) {
     const { layout, origin } = made;
-    const frameRate = sampleCodec(layout.stsd.subarray(16))?.frameRate ?? 0;
-    const model = modelOf(source, survey, plainTrack(layout), frameRate, hints);
+    const codec = sampleCodec(layout.stsd.subarray(16));
+    const sharper = codec ? surveyHead(source, from, from + headBytes, codec) : survey;
+    const model = modelOf(source, sharper, plainTrack(layout), codec?.frameRate ?? 0, hints);
     if (coverage(source, from, model) >= leastShare) return { model, origin, isCertain: true };
   }
   const layout = blindLayout(1, format.codec, hints.sizes[0] ?? [0, 0]);

@@ -10,6 +10,8 @@ import { soundLayout } from './sample-entry-writer.ts';
 /** Kinds of sound, and the seconds of it in front of what was recorded. */
 export interface GuessedSound {
   readonly sounds: readonly FoundSound[];
+  /** First frames that an encoder signed: one a track; 0 when none did. */
+  readonly signed: number;
   readonly priming: (sound: FoundSound, rate: number) => number;
 }
 
@@ -38,15 +40,18 @@ export function guessSound(
   const read = bytes.subarray(0, used);
   const sounds = findSound(read, places, mayBePcm);
   const first = read.subarray(0, mostSigned);
-  return { sounds, priming: (sound, rate) => primingOf(first, sound, rate) };
+  const signed = latin(first).split('Lavc').length - 1;
+  return { sounds, signed, priming: (sound, rate) => primingOf(first, sound, rate) };
 }
+
+const latin = (bytes: Uint8Array): string => String.fromCharCode(...bytes);
 
 /**
  * Seconds that an encoder puts in front of the sound, where it signs its first frame: libavcodec's
  * AAC 1024 samples, LAME 1105; Opus' are in its set-up. Unsigned ones are not guessed.
  */
 function primingOf(first: Uint8Array, sound: FoundSound, rate: number): number {
-  const text = String.fromCharCode(...first);
+  const text = latin(first);
   const signs = (name: string): boolean => text.includes(name);
   if (sound.format === 'Opus') return 312 / 48_000;
   if (sound.objectType === 0x40) return signs('Lavc') ? 1024 / rate : 0;
@@ -55,14 +60,15 @@ function primingOf(first: Uint8Array, sound: FoundSound, rate: number): number {
 
 /** The tracks of these kinds, behind a picture track where there are pictures. */
 export function soundTracks(
-  { sounds, priming }: GuessedSound,
+  { sounds, signed, priming }: GuessedSound,
   survey: HeadSurvey,
   frameRate: number,
 ): TrackModel[] {
   const tracks: TrackModel[] = [];
   for (const sound of sounds) {
     const isOnly = sounds.length === 1;
-    const { count, rate } = countTracks(sound, survey, frameRate, isOnly);
+    const known = isOnly && sound.objectType === 0x40 ? signed : 0;
+    const { count, rate } = countTracks(sound, survey, frameRate, isOnly, known);
     for (let n = 0; n < count; n += 1) {
       const id = tracks.length + (survey.pictures.length > 0 ? 2 : 1);
       const layout = soundLayout(id, sound, rate);
@@ -74,7 +80,7 @@ export function soundTracks(
   return tracks;
 }
 
-const usualFrameRates = [30, 60, 25, 24, 50, 29.97, 23.976, 59.94, 15, 20, 48, 120];
+const usualFrameRates = [30, 60, 25, 24, 50, 29.97, 23.976, 59.94, 15, 20];
 const mostTracks = 6;
 
 /**
@@ -87,21 +93,24 @@ function countTracks(
   survey: HeadSurvey,
   frameRate: number,
   isOnly: boolean,
+  known: number,
 ): { count: number; rate: number } {
   const [first = 48_000] = sound.rates;
-  let best = { count: 1, rate: first, off: 0.02 };
+  let best = { count: Math.max(1, Math.min(known, mostTracks)), rate: first, off: 0.02 };
   const { counts, frameTicks, rates } = sound;
   const surveyed = counts.length;
   const last = survey.runs[surveyed - 1]?.end ?? 0;
   const pictures = survey.pictures.filter(({ at }) => at < last).length;
   if (pictures < 8 || frameTicks === 0) return best;
   const frames = counts.reduce((sum, count) => sum + count, 0);
-  for (let count = isOnly && frameTicks > 1 ? mostTracks : 1; count >= 1; count -= 1) {
-    if (!areMultiples(counts, count)) continue;
+  const most = known > 0 ? best.count : isOnly && frameTicks > 1 ? mostTracks : 1;
+  for (let count = known > 0 ? best.count : 1; count <= most; count += 1) {
+    if (known === 0 && !areMultiples(counts, count)) continue;
     for (const rate of rates) {
       const seconds = (frames / count) * (frameTicks / rate);
       const off = offFromUsual(pictures / seconds, frameRate);
-      if (off < best.off * 0.8) best = { count, rate, off };
+      // Fewer tracks are likelier, and 48 kHz is than 44.1, where both come out alike.
+      if (off < best.off * 0.7) best = { count, rate, off };
     }
   }
   return best;

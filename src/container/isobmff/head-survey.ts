@@ -42,9 +42,9 @@ export function surveyHead(
   while (at < window.to && pictures.length < mostPictures) {
     const length = window.measure(codec, at);
     if (length > 0) {
-      const { sync, recoveryPoint } = codec.last;
+      const { sync } = codec.last;
       codec.accept();
-      pictures.push({ at, end: at + length, sync: sync || recoveryPoint });
+      pictures.push({ at, end: at + length, sync });
       at += length;
       continue;
     }

@@ -197,23 +197,72 @@ describe('given a recording without its index and no reference', () => {
     return Uint8Array.of(...left.subarray(0, at), ...sets, ...left.subarray(at));
   }
 
-  test('when the first picture carries the options of x264, made parameter sets are tried', () => {
-    const whole = recording('h264-3aac.mp4');
+  test.each(['h264-3aac.mp4', 'h264-slices-aac44m.mp4'])(
+    'when the first picture of %s carries the options of x264, the size is read from the picture',
+    (name) => {
+      const whole = recording(name);
+      const source = memorySource(withoutIndex(whole));
+      let trials = 0;
+      const trialDecode = () => {
+        trials += 1;
+        return { frames: 5, errors: 0 };
+      };
+      const repair = plan(isobmff.planRepair(source, { references: [], trialDecode }));
+      expect(repair.findings.join(' ')).toContain('x264’s options (160x90)');
+      // Once to confirm, once to look at the last pictures.
+      expect(trials).toBe(2);
+      expectTracks(whole, written(source, repair));
+    },
+  );
+
+  test('when x264 did not sign either, its settings are searched for and confirmed', () => {
+    const whole = unsigned(recording('h264-3aac.mp4'));
     const source = memorySource(withoutIndex(whole));
-    // Only the decoder knows the true size: here the fifth that is tried decodes without errors.
     let trials = 0;
-    const trialDecode = () => {
-      trials += 1;
-      return { frames: 5, errors: trials === 5 ? 0 : 2 };
-    };
+    // The pictures say their size themselves; what only P and B pictures depend on, decoding says.
+    const trialDecode = () => ({ frames: 5, errors: ++trials < 2 ? 9 : 0 });
     const repair = plan(isobmff.planRepair(source, { references: [], trialDecode }));
-    expect(repair.findings.join(' ')).toContain('(640x360)');
-    const rescued = tracksOf(memorySource(written(source, repair)));
+    expect(repair.findings.join(' ')).toContain('what its pictures tell (160x90)');
+    expect(repair.incomplete).toBeUndefined();
+    expectTracks(whole, written(source, repair));
+  });
+
+  test('when nothing fits the pictures, the sound is whole and they are kept in order and in time', () => {
+    const whole = recording('hevc-aac.mp4');
+    const source = memorySource(withoutIndex(whole));
+    const repair = plan(isobmff.planRepair(source, { references: [] }));
+    expect(repair.incomplete).toBe(true);
+    expect(repair.findings.join(' ')).toContain('needs a sample from this recorder');
+    expect(repair.tracks.map(({ plays }) => plays)[0]).toBe(false);
+    const output = written(source, repair);
+    expectTracks(whole, output);
+    // Players show the enabled tracks only, and the file says the same when it is read again.
+    const read = isobmff.diagnose(memorySource(output));
+    expect(read.verdict).toBe('whole');
+    expect(read.tracks.map(({ plays }) => plays ?? true)).toEqual(
+      repair.tracks.map(({ kind }) => kind === 'audio'),
+    );
+  });
+
+  /** Every sample on its track, in order, and to the millisecond where it was, priming included. */
+  function expectTracks(whole: Uint8Array, output: Uint8Array): void {
+    const rescued = tracksOf(memorySource(output));
     tracksOf(memorySource(whole)).forEach((track, place) => {
       const result = compare(track, rescued[place], () => true);
       expect(result).toMatchObject({ found: result.complete, wrong: 0, outOfOrder: 0 });
+      expect(result.worstTime).toBeLessThan(0.0015);
     });
-  });
+  }
+
+  /** As if the encoder had not written its options. */
+  function unsigned(whole: Uint8Array): Uint8Array {
+    const bytes = whole.slice();
+    const name = [...'x264 - core'].map((character) => character.charCodeAt(0));
+    for (let at = 0; at + name.length < bytes.length; at += 1) {
+      if (name.every((code, n) => bytes[at + n] === code)) bytes[at] = 0x2e;
+    }
+    return bytes;
+  }
 
   test('when a reference does not decode, the plan says so', () => {
     const whole = recording('h264-3aac.mp4');
