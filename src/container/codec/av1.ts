@@ -32,8 +32,10 @@ export interface Av1Sequence {
 
 /** Makes the codec from `av1C`; null when it is none. */
 export function av1FromConfig(av1C: Uint8Array, width: number, height: number): SampleCodec | null {
-  // Marker and version (AV1 ISOBMFF §2.3.3).
-  if (av1C.length < 4 || av1C[0] !== 0x81) return null;
+  if (av1C.length < 4) return null;
+  // Marker and version (AV1 ISOBMFF §2.3.3). GStreamer 1.22 leaves the box empty when its parser gave it
+  // no sequence header; the stream carries one in band.
+  if (av1C[0] !== 0x81) return av1Codec(null, width, height);
   const unit = new Obu();
   let sequence: Av1Sequence | null = null;
   for (let at = 4; at < av1C.length && unit.read(av1C, at, av1C.length); at += unit.total) {

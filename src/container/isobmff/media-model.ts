@@ -24,6 +24,8 @@ export interface TrackModel {
   readonly hasEdits: boolean;
   /** Ticks between samples that occur most. */
   readonly usualDuration: number;
+  /** Ticks of the first sample where only that differs: shortened by what the decoder needs to start. */
+  readonly firstDuration?: number;
   /** Every duration (but the last) is the usual one. */
   readonly constantRate: boolean;
   /** Every duration is a multiple of the usual one: a constant rate with dropped pictures. */
@@ -99,6 +101,7 @@ export function modelOf(index: IndexedMedia): MediaModel {
         reordering: Math.max(0, first),
         hasEdits: track.edits.length > 0,
         ...rateOf(samples),
+        ...shortened(samples),
         usualRun: track.entry.frameBytes > 0 ? 1 : Math.max(1, mostCommon(run)),
         runBytes: track.entry.frameBytes > 0 ? runUnit(samples) : 0,
         largestSample: samples.size.subarray(0, samples.count).reduce((a, b) => Math.max(a, b), 0),
@@ -201,6 +204,13 @@ function firstComposition(samples: SampleColumns): number {
     ticks += samples.duration[index] ?? 0;
   }
   return Number.isFinite(first) ? first : 0;
+}
+
+/** GStreamer takes the pre-skip of Opus from the first packet's duration instead of an edit list. */
+function shortened(samples: SampleColumns): { readonly firstDuration?: number } {
+  const [first = 0, second = 0, third = 0] = samples.duration;
+  const isShort = samples.count > 3 && first < second && second === third;
+  return isShort ? { firstDuration: first } : {};
 }
 
 function rateOf(samples: SampleColumns) {

@@ -205,10 +205,12 @@ function startRange(
   let high = Number.POSITIVE_INFINITY;
   for (let index = from; index < to; index += 1) {
     const passed = (index - from) * step;
-    // Pictures behind the last sound or in front of the first are bounded on one side.
+    // Behind the last sound a picture is bounded on one side. In front of the first it is not at all:
+    // how a muxer begins says nothing of how it goes on.
     const [before = 0, behind = 0] = [bounds.before[index], bounds.behind[index]];
-    if (Number.isFinite(before)) low = Math.max(low, before + model.early - passed);
-    if (Number.isFinite(behind)) high = Math.min(high, behind + model.late - passed);
+    if (!Number.isFinite(before)) continue;
+    low = Math.max(low, before + model.early - passed);
+    high = Math.min(high, behind + model.late - passed);
   }
   return [low, high];
 }

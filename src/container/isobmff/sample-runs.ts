@@ -60,16 +60,50 @@ function runEnd(window: ScanWindow, at: number, lane: Lane, context: RunContext)
   // AV1's shortest samples are three bytes that occur by chance: the likeliest length decides.
   const expected = hasWeakStarts(context) ? expectedBytes(lane, context) : 0;
   let best = -1;
-  let leastOff = Number.POSITIVE_INFINITY;
+  let lowest = Number.POSITIVE_INFINITY;
   for (let place = at + step; place < limit; place += step) {
-    if (expected > 0 && place - at > expected * 4 && best >= 0) break;
+    if (expected > 0 && place - at > expected * 4 && (best >= 0 || place - at > mostWeak)) break;
     if (!begins(place)) continue;
     if (expected === 0) return place;
-    const off = Math.abs(Math.log((place - at) / expected));
-    if (off < leastOff) [best, leastOff] = [place, off];
+    const surprise = isFixed
+      ? Math.abs(Math.log((place - at) / expected))
+      : runSurprise(window, at, place, lane, context);
+    // Of two the first is likelier: the other may lie inside the picture that begins there.
+    if (surprise + (best < 0 ? 0 : laterIsOdd) < lowest) [best, lowest] = [place, surprise];
+    if (best === place && isSequence(window, place)) break;
   }
   if (best >= 0) return best;
   return limit >= window.to ? window.to : -1;
+}
+
+const laterIsOdd = 1.5;
+// Behind so many bytes a start that may be chance is none.
+const mostWeak = 64 * 1024;
+
+/** AV1's sequence header, compared with the known one: no chance. */
+function isSequence(window: ScanWindow, at: number): boolean {
+  return window.byte(at) === 0x0a;
+}
+
+/** How unusual it is for the bytes `at` … `end` to be the packets that are due. */
+function runSurprise(
+  window: ScanWindow,
+  at: number,
+  end: number,
+  lane: Lane,
+  context: RunContext,
+): number {
+  window.cover(at, end - at + 64);
+  let from = at - window.start;
+  const packets = packetsIn(end - at, lane, context);
+  const lengths = lane.codec.splitRun?.(window.bytes, from, end - window.start, packets) ?? [];
+  if (lengths.length === 0) return Number.MAX_VALUE;
+  let surprise = 0;
+  for (const length of lengths) {
+    surprise += lane.codec.surprise?.(window.bytes, from, from + length) ?? 0;
+    from += length;
+  }
+  return surprise;
 }
 
 function hasWeakStarts(context: RunContext): boolean {

@@ -273,10 +273,21 @@ export class SampleScanner {
     countSample(lane, length);
     if (isVideo) this.#realign();
     const track = isVideo ? (lane.tracks[0] ?? 0) : lane.clocks.next();
-    const duration = last.duration || codec.usualDuration;
+    const duration = isVideo ? 0 : this.#soundOf(lane, track);
     if (!isVideo) lane.clocks.advance(duration);
     this.samples.push(this.position, length, track, flags, isVideo ? last.order : duration);
     this.position += length;
+  }
+
+  /** Ticks of the sound measured last, on a track of its lane. */
+  #soundOf(lane: Lane, track: number): number {
+    const { codec } = lane;
+    const { firstDuration = 0, layout } = this.#model.tracks[track] ?? {};
+    const isFirst = lane.taken <= lane.tracks.length && this.samples.holes.length === 0;
+    if (firstDuration > 0 && layout && codec.framing === 'guessed' && isFirst) {
+      return Math.round((firstDuration * codec.rate) / layout.timescale);
+    }
+    return codec.last.duration || codec.usualDuration;
   }
 
   // Muxers write the packets of equal time of several sound tracks together, never a picture between
