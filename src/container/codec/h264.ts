@@ -35,6 +35,8 @@ const nal = { slice: 1, partitionA: 2, idr: 5, sei: 6, sps: 7, pps: 8, delimiter
 const endOfSequence = 10;
 const endOfStream = 11;
 const filler = 12;
+/** The profile that may part the data of a slice. */
+const extended = 88;
 const auxiliary = 19;
 
 /** Parameter sets are never longer; a unit that says so is none. */
@@ -324,10 +326,13 @@ class H264Codec implements SampleCodec {
     }
     if (type === endOfSequence || type === endOfStream) return length === 1 ? 'after' : 'no';
     if (type === filler) return isFiller(bytes, from + 1, to) ? 'after' : 'no';
-    // Data partitions B and C and auxiliary pictures follow the slice they belong to.
-    return (type === 3 || type === 4 || type === auxiliary) && this.last.slices > 0
-      ? 'after'
-      : 'no';
+    // Data partitions B and C and auxiliary pictures follow the slice they belong to. Quiet PCM would
+    // pass for either, were it not for the profile and the slice header.
+    if (this.last.slices === 0) return 'no';
+    if (type === 3 || type === 4) return this.anySps?.profile === extended ? 'after' : 'no';
+    if (type !== auxiliary) return 'no';
+    const seen = this.lookAtSlice(bytes, from, to, whole);
+    return seen === 'slice' ? 'after' : seen;
   }
 
   private lookAtSlice(bytes: Uint8Array, from: number, to: number, whole: boolean): Seen {

@@ -5,14 +5,22 @@
 import type { Lane } from './lanes.ts';
 import type { MediaModel } from './media-model.ts';
 
+/** So many pictures were taken when it was so late by the clock of the sound, more or less exactly. */
+export interface Anchor {
+  readonly pictures: number;
+  readonly seconds: number;
+  /** Packets by which the sound may have been ahead or behind. */
+  readonly slack: number;
+}
+
 /** What surrounds a run. */
 export interface RunContext {
   readonly lengthless: readonly Lane[];
   /** Lanes whose samples are known where they begin: they bound the runs of the others. */
   readonly bounding: readonly Lane[];
   readonly model: MediaModel;
-  /** No hole was met: clocks count from the start. */
-  readonly isUnbroken: boolean;
+  /** A picture whose time is known: the first, or the first behind a hole. Null until it is found. */
+  readonly anchor: Anchor | null;
 }
 
 /**
@@ -26,20 +34,21 @@ export function packetsByClock(
   context: RunContext,
   more = 0,
 ): readonly [fewest: number, most: number] {
-  const { model, bounding } = context;
+  const { model, bounding, anchor } = context;
   const sound = model.tracks[lane.tracks[0] ?? 0];
   const pictures = bounding.find((other) => other.codec.kind === 'video' && other.taken > 0);
   const picture = model.tracks[pictures?.tracks[0] ?? -1];
-  if (!sound || !picture || !pictures || !context.isUnbroken || !picture.constantRate)
-    return [0, 0];
+  if (!sound || !picture || !pictures || !anchor || !picture.constantRate) return [0, 0];
   if (sound.usualDuration <= 0) return [0, 0];
   const packet = sound.usualDuration / sound.layout.timescale;
   const step = picture.usualDuration / picture.layout.timescale;
-  const next = picture.shownFrom + (pictures.taken + more) * step;
+  const next = anchor.seconds + (pictures.taken + more - anchor.pictures) * step;
   let [fewest, most] = [0, 0];
   for (const now of lane.clocks.allSeconds(lane.codec.rate || 1)) {
     fewest += Math.max(0, Math.ceil((next - picture.late - now) / packet - 0.05));
     most += Math.max(0, Math.floor((next - picture.early - now) / packet + 1.05));
   }
+  fewest -= anchor.slack;
+  most += anchor.slack;
   return most >= Math.max(1, fewest) ? [Math.max(1, fewest), most] : [0, 0];
 }

@@ -73,11 +73,19 @@ function isScanState(value: unknown): value is ScanState {
   const numbers = ['position', 'samples', 'holeFrom', 'searchedTo', 'realignFrom', 'timecode'];
   return (
     numbers.every((name) => Number.isSafeInteger(state[name])) &&
+    isAnchor(state['anchor']) &&
     Array.isArray(state['lanes']) &&
     state['lanes'].every(isLaneState) &&
     Array.isArray(state['holes']) &&
     state['holes'].every(isHole)
   );
+}
+
+function isAnchor(value: unknown): boolean {
+  if (value === null) return true;
+  if (typeof value !== 'object') return false;
+  const { pictures, seconds, slack } = value as Readonly<Record<string, unknown>>;
+  return [pictures, seconds, slack].every(Number.isFinite);
 }
 
 function isLaneState(value: unknown): boolean {

@@ -77,9 +77,12 @@ function usualStep(order: Int32Array, indices: Int32Array): number {
  * display order, held back by a number of pictures. So a picture is shown when the one that many
  * places further is decoded.
  *
+ * Not across a hole: what was decoded before it is shown as if nothing had been lost.
+ *
  * @param times    decoding times in ticks, ascending
  * @param usual    ticks of one picture, for places behind the last one
  * @param atLeast  pictures to hold back even where fewer would do
+ * @param cuts     1 for the first picture behind a hole
  * @returns the offsets, and the ticks from decoding the first picture to showing the first
  */
 export function compositionOffsets(
@@ -87,15 +90,27 @@ export function compositionOffsets(
   ranks: Int32Array,
   usual: number,
   atLeast: number,
+  cuts: Uint8Array,
 ): { readonly shifts: Int32Array; readonly delay: number } {
-  const last = times.length - 1;
-  const shownAt = (rank: number) =>
-    rank <= last ? (times[rank] ?? 0) : (times[last] ?? 0) + (rank - last) * usual;
   let held = Math.max(0, atLeast);
-  for (let index = 0; index <= last; index += 1) held = Math.max(held, index - (ranks[index] ?? 0));
-  const shifts = new Int32Array(times.length);
-  for (let index = 0; index <= last; index += 1) {
-    shifts[index] = shownAt((ranks[index] ?? 0) + held) - (times[index] ?? 0);
+  for (let index = 0; index < times.length; index += 1) {
+    held = Math.max(held, index - (ranks[index] ?? 0));
   }
-  return { shifts, delay: shownAt(held) - (times[0] ?? 0) };
+  const shifts = new Int32Array(times.length);
+  for (let from = 0; from < times.length; ) {
+    let to = from + 1;
+    while (to < times.length && cuts[to] !== 1) to += 1;
+    const next = (times[to] ?? Number.POSITIVE_INFINITY) + held * usual;
+    for (let index = from; index < to; index += 1) {
+      const shown = shownAt(times, to - 1, (ranks[index] ?? 0) + held, usual);
+      shifts[index] = Math.min(shown, next - 1) - (times[index] ?? 0);
+    }
+    from = to;
+  }
+  return { shifts, delay: shownAt(times, times.length - 1, held, usual) - (times[0] ?? 0) };
+}
+
+/** When the picture at a place is shown; behind the last one decoded, pictures follow as usual. */
+function shownAt(times: Float64Array, last: number, place: number, usual: number): number {
+  return place <= last ? (times[place] ?? 0) : (times[last] ?? 0) + (place - last) * usual;
 }

@@ -9,6 +9,7 @@
 import { type ByteSource, Cancelled, type Progress } from '../bytes.ts';
 import { type CodecState, needsMore, notASample } from '../codec/codec.ts';
 import { betweenSamples } from './boxes.ts';
+import type { Anchor } from './due-packets.ts';
 import { FoundSamples, foundFlags, type Hole } from './found-samples.ts';
 import { countSample, type Lane, lanesOf } from './lanes.ts';
 import type { MediaModel } from './media-model.ts';
@@ -25,6 +26,7 @@ export interface ScanState {
   readonly holeFrom: number;
   readonly searchedTo: number;
   readonly realignFrom: number;
+  readonly anchor: Anchor | null;
   readonly holes: readonly Hole[];
   readonly timecode: number;
   readonly lanes: readonly {
@@ -61,6 +63,8 @@ export class SampleScanner {
   #timecode: number;
   #holeFrom = -1;
   #searchedTo = -1;
+  /** When pictures and packets without a length were level. */
+  #anchor: Anchor | null;
   /** Number of the first sample behind the last hole until the turn of the tracks is known. */
   #realignFrom = -1;
   /** The codecs' facts are no longer those of the sample at `position`. */
@@ -74,6 +78,8 @@ export class SampleScanner {
     this.#lengthless = this.#lanes.filter((lane) => lane.codec.framing !== 'measured');
     this.#sure = this.#lengthless.filter((lane) => lane.codec.isSureStart);
     this.#bounding = [...this.#measured, ...this.#sure];
+    const pictures = model.tracks.find(({ layout }) => layout.entry.kind === 'video');
+    this.#anchor = { pictures: 0, seconds: pictures?.shownFrom ?? 0, slack: 0 };
     const known = new Set(this.#lanes.flatMap((lane) => lane.tracks));
     this.#timecode = model.tracks.findIndex(({ layout }) => layout.entry.kind === 'timecode');
     this.#opaque = model.tracks.map((_, place) => place).filter((place) => !known.has(place));
@@ -123,6 +129,7 @@ export class SampleScanner {
       holeFrom: this.#holeFrom,
       searchedTo: this.#searchedTo,
       realignFrom: this.#realignFrom,
+      anchor: this.#anchor,
       holes: [...this.samples.holes],
       timecode: this.#timecode,
       lanes: this.#lanes.map((lane) => ({
@@ -152,6 +159,7 @@ export class SampleScanner {
     this.#holeFrom = state.holeFrom;
     this.#searchedTo = state.searchedTo;
     this.#realignFrom = state.realignFrom;
+    this.#anchor = state.anchor;
     this.#timecode = state.timecode;
     return true;
   }
@@ -270,6 +278,7 @@ export class SampleScanner {
       lane.mostSlices = Math.max(lane.mostSlices, last.slices);
     }
     lane.epoch = last.epoch;
+    if (isVideo && !this.#anchor) this.#anchor = this.#anchorAt(lane);
     countSample(lane, length);
     if (isVideo) this.#realign();
     const track = isVideo ? (lane.tracks[0] ?? 0) : lane.clocks.next();
@@ -277,6 +286,14 @@ export class SampleScanner {
     if (!isVideo) lane.clocks.advance(duration);
     this.samples.push(this.position, length, track, flags, isVideo ? last.order : duration);
     this.position += length;
+  }
+
+  /** Behind a hole: the first picture is shown about when the sound before it is. */
+  #anchorAt(lane: Lane): Anchor | null {
+    const sound = this.#lengthless.find(({ codec }) => codec.kind === 'audio');
+    if (!sound) return null;
+    const seconds = Math.max(...sound.clocks.allSeconds(sound.codec.rate || 1));
+    return { pictures: lane.taken, seconds, slack: 1 };
   }
 
   /** Ticks of the sound measured last, on a track of its lane. */
@@ -389,7 +406,7 @@ export class SampleScanner {
       lengthless: this.#lengthless,
       bounding: this.#bounding,
       model: this.#model,
-      isUnbroken: this.samples.holes.length === 0,
+      anchor: this.#anchor,
     });
     if (run === 'ends') return 'ends';
     if (run.length === 0) return 'nothing';
@@ -524,6 +541,7 @@ export class SampleScanner {
     this.samples.addHole({ from: from0, to: next, samplesBefore: this.samples.count, zeros });
     for (const lane of this.#lanes) lane.clocks.equalise();
     this.#realignFrom = this.samples.count;
+    this.#anchor = null;
     this.position = next;
     return true;
   }

@@ -244,12 +244,16 @@ function pictureTrack(
   const cuts = new Uint8Array(count);
   const samples = new SampleColumns(count);
   let place = 0;
+  let hole = 0;
   for (let number = 0; number < found.count; number += 1) {
     if (found.track[number] !== track) continue;
     const flags = found.flags[number] ?? 0;
     order[place] = found.order[number] ?? 0;
-    starts[place] = flags & (foundFlags.epochStart | foundFlags.afterHole) ? 1 : 0;
-    cuts[place] = flags & foundFlags.afterHole ? 1 : 0;
+    // The first sample behind a hole may have been a sound.
+    for (; (found.holes[hole]?.samplesBefore ?? Number.POSITIVE_INFINITY) <= number; hole += 1) {
+      cuts[place] = 1;
+    }
+    starts[place] = cuts[place] === 1 || flags & foundFlags.epochStart ? 1 : 0;
     const next = times.ticks[place + 1] ?? (times.ticks[place] ?? 0) + times.usual;
     const duration = next - (times.ticks[place] ?? 0);
     const isSync = (flags & foundFlags.sync) !== 0;
@@ -258,7 +262,7 @@ function pictureTrack(
   }
   const ranks = displayRanks(order, starts, cuts);
   const atLeast = Math.round((model.reordering * times.timescale) / times.usual);
-  const { shifts, delay } = compositionOffsets(times.ticks, ranks, times.usual, atLeast);
+  const { shifts, delay } = compositionOffsets(times.ticks, ranks, times.usual, atLeast, cuts);
   samples.shift.set(shifts);
   // Placed one by one, the first pictures may be held back for another time than the reference's.
   const held = times.method === 'constant' ? 0 : delay / times.timescale - model.reordering;
