@@ -48,6 +48,11 @@ export class EventLog {
     return this.until((event) => event.type === `take:${type}` && event.body['path'] === path);
   }
 
+  /** Waits until something was warned of. */
+  warning(kind: string): Promise<DaemonEvent> {
+    return this.until((event) => event.type === `warning:${kind}`);
+  }
+
   close(): void {
     this.#stop.abort();
   }

@@ -4,12 +4,17 @@
  *
  * With ROOMTAPE_TRANSCRIPT=FILE what Ada's terminal showed is written there, for the README.
  */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as moment } from 'node:timers/promises';
 import { OBSWebSocket } from 'obs-websocket-js/json';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import {
+  hasNotifications,
+  type NotificationDesktop,
+  startNotifications,
+} from '../capture/notifications.ts';
 import {
   configFolder,
   freePort,
@@ -22,6 +27,7 @@ import {
   startObs,
   writeObsConfig,
 } from '../capture/obs-studio.ts';
+import { EventLog } from './event-log.ts';
 import { Machine, type Ran } from './roomtape-command.ts';
 
 interface Listed {
@@ -43,6 +49,8 @@ describe.runIf(hasObs)('given a participant with OBS', { timeout: 120_000 }, () 
   let studio: RunningObs;
   let host: Machine;
   let ada: Machine;
+  let desktop: NotificationDesktop;
+  let events: EventLog;
 
   const start = () => startObs({ home, display: display.display, port });
 
@@ -53,7 +61,8 @@ describe.runIf(hasObs)('given a participant with OBS', { timeout: 120_000 }, () 
     writeObsConfig({ home, port, format: 'mp4' });
     studio = start();
     host = new Machine();
-    ada = new Machine({ HOME: home });
+    desktop = await startNotifications(display.display);
+    ada = new Machine({ HOME: home, ...desktop.environment, ROOMTAPE_NOTIFICATIONS: 'true' });
     await host.run('session', 'create', 'Workshop', '--rooms', '2');
     await host.run('participant', 'add', 'Ada');
     await host.run('room', 'open');
@@ -61,7 +70,9 @@ describe.runIf(hasObs)('given a participant with OBS', { timeout: 120_000 }, () 
 
   afterAll(async () => {
     await studio.killWithMuxer();
+    events.close();
     await Promise.all([host.end(), ada.end()]);
+    desktop.stop();
     display.stop();
     rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
     const to = process.env['ROOMTAPE_TRANSCRIPT'];
@@ -97,9 +108,32 @@ describe.runIf(hasObs)('given a participant with OBS', { timeout: 120_000 }, () 
     (await ada.json<{ state: string }>('recorder', 'list'))[0]?.state;
   const listed = () => ada.json<Listed>('list');
 
+  /** Hears what Ada's daemon tells from now on. */
+  function listen(): void {
+    events?.close();
+    events = new EventLog(ada.home);
+  }
+
+  /** The file that OBS records to, once there is something in it. */
+  async function recording(): Promise<string> {
+    const [recorder] = await ada.json<{ path: string }>('recorder', 'list');
+    const path = recorder?.path ?? '';
+    await events.take('growing', path);
+    return path;
+  }
+
+  /** Presses a button of OBS itself, as somebody in front of it would. */
+  async function press(button: 'StartRecord' | 'StopRecord'): Promise<void> {
+    const person = new OBSWebSocket();
+    await person.connect(`ws://127.0.0.1:${port}`, obsPassword);
+    await person.call(button);
+    await person.disconnect();
+  }
+
   test('when she sets up, OBS is found by itself and preflight mends its container', async () => {
     const joined = await types('join', await lineOf('session', 'invite'), '--name', 'Ada');
     expect(joined.out).toContain('Joined');
+    listen();
     const config = configFolder(home);
     // OBS takes a moment to open its WebSocket server; it is found when it does.
     const added = await types('recorder', 'add', 'obs', '--config', config);
@@ -127,73 +161,95 @@ describe.runIf(hasObs)('given a participant with OBS', { timeout: 120_000 }, () 
     expect((await types('record', '--room', '1')).code).toBe(0);
     expect(await recorderState()).toBe('recording');
     expect((await types('status')).out).toContain('recording');
-    await moment(700);
+    const path = await recording();
+    expect(path).toMatch(/\.mkv$/);
     expect((await types('pause')).code).toBe(0);
     expect(await recorderState()).toBe('paused');
     expect((await types('resume')).code).toBe(0);
-    await moment(700);
     expect((await types('stop')).code).toBe(0);
-    const [recording] = await until(async () => {
-      const rows = await listed();
-      return rows[0]?.takes[0]?.verdict === 'whole' && rows;
-    });
-    expect(recording).toMatchObject({ room: { number: 1 }, state: 'stopped' });
-    expect(recording?.takes[0]?.path).toMatch(/\.mkv$/);
+    await events.take('indexed', path);
+    const [row] = await listed();
+    expect(row).toMatchObject({ room: { number: 1 }, state: 'stopped' });
+    expect(row?.takes[0]?.verdict).toBe('whole');
   });
 
   test('when the host withdraws the permission, OBS is stopped and nothing is lost', async () => {
     expect((await types('record')).code).toBe(0);
-    await moment(500);
+    const path = await recording();
     await types('accept', await lineOf('revoke', 'Ada'));
-    await until(async () => (await recorderState()) !== 'recording');
+    await events.until(({ type }) => type === 'recorder:stopped');
+    expect((await ada.run('status')).out).toContain('obs is stopped in room 1: the permission was');
     const again = await types('record');
     expect(again.code).toBe(4);
-    const rows = await until(async () => {
-      const all = await listed();
-      return all.length === 2 && all.every((one) => one.takes[0]?.verdict === 'whole') && all;
-    });
+    await events.take('indexed', path);
+    const rows = await listed();
     expect(rows.map(({ state }) => state)).toEqual(['stopped', 'stopped']);
+    expect(rows.map(({ takes }) => takes[0]?.verdict)).toEqual(['whole', 'whole']);
   });
 
   test('when she clicks in OBS although she may not, that is flagged at once', async () => {
-    const person = new OBSWebSocket();
-    await person.connect(`ws://127.0.0.1:${port}`, obsPassword);
-    await person.call('StartRecord');
+    const flagged = events.warning('recording-without-permission');
+    await press('StartRecord');
+    await flagged;
     const words = 'obs records without permission';
-    await until(async () => (await ada.run('status')).out.includes(words));
-    await moment(500);
-    await person.call('StopRecord');
-    await person.disconnect();
-    const flagged = await until(async () => {
-      const all = await ada.json<Listed & { permission: string }>('list');
-      return all.find((one) => one.permission === 'not-permitted' && one.state === 'stopped');
-    });
-    expect(flagged.takes.length).toBe(1);
+    expect((await ada.run('status')).out).toContain(words);
+    const begun = await events.until(({ text }) => text.includes('WITHOUT PERMISSION'));
+    await press('StopRecord');
+    await events.until(
+      ({ type, body }) =>
+        type === 'session:recording-stopped' && body['recording'] === begun.body['recording'],
+    );
+    const all = await ada.json<Listed & { permission: string }>('list');
+    expect(all.find((one) => one.permission === 'not-permitted')?.state).toBe('stopped');
     expect((await ada.run('status')).out).not.toContain(words);
+  });
+
+  test('when Roomtape shall enforce permission, what she clicks in OBS is stopped cleanly', async () => {
+    await ada.run('down');
+    await ada.run('up', '--set', 'enforce=true');
+    listen();
+    await until(async () => (await recorderState()) === 'idle');
+    const ended = events.warning('recording-ended');
+    await press('StartRecord');
+    const { text } = await ended;
+    expect(text).toContain('obs was stopped in room 1');
+    expect(studio.process.exitCode).toBeNull();
+    expect(await recorderState()).toBe('stopped');
+    const rows = await until(async () => {
+      const all = await ada.json<Listed & { permission: string }>('list');
+      const flagged = all.filter((one) => one.permission === 'not-permitted');
+      return flagged.length === 2 && flagged.every((one) => one.state === 'stopped') && flagged;
+    });
+    for (const { takes } of rows) expect(['whole', 'recording']).toContain(takes[0]?.verdict);
   });
 
   test('when OBS and its muxer die, the file is repaired and named, and she goes on', async () => {
     await types('accept', await lineOf('grant', 'Ada', '--room', '1', '--for', '2h'));
     expect((await types('record')).code).toBe(0);
-    await moment(2_500);
+    const path = await recording();
+    // OBS writes its file in blocks: some of them must be on the disk.
+    await until(async () => statSync(path).size > 200_000);
     await studio.killWithMuxer();
-    const rescued = await until(async () => {
-      const all = await listed();
-      return all.find((one) => one.takes.some((take) => take.recoveredPath !== null));
-    });
-    expect(rescued.state).toBe('interrupted');
-    const copy = rescued.takes[0]?.recoveredPath ?? '';
+    const { body } = await events.take('repaired', path);
+    expect((await listed()).find((one) => one.takes[0]?.path === path)?.state).toBe('interrupted');
+    const copy = String(body['recoveredPath']);
     expect(played(copy).errors).toBe('');
     expect(played(copy).seconds).toBeGreaterThan(0.5);
     // It is named once it has been decoded to its end.
     const named = `what could be saved is in ${copy}`;
-    await until(async () => (await ada.run('status')).out.includes(named));
+    await events.warning('recovered');
     expect((await types('status')).out).toContain(named);
+    if (hasNotifications) {
+      await until(async () => desktop.shown.some((text) => text.includes(named)));
+      for (const title of ['recording ended', 'recording without permission', 'recorder lost']) {
+        expect(desktop.shown).toContain(`Roomtape: ${title}`);
+      }
+    }
 
     studio = start();
     await until(async () => (await recorderState()) === 'idle');
     expect((await types('record', '--continue')).code).toBe(0);
-    await moment(700);
+    await recording();
     expect((await types('stop')).code).toBe(0);
     const whole = await until(async () => {
       const all = await listed();

@@ -45,6 +45,8 @@ export class Machine {
         err += chunk;
       });
       child.on('close', (code) => resolve({ code, out, err }));
+      // A command that needs no input may have ended before it is given.
+      child.stdin?.on('error', () => {});
       child.stdin?.end(input);
     });
   }
