@@ -162,6 +162,10 @@ compdef _roomtape roomtape
 }
 
 function fishScript(nodes: readonly CompletionNode[]): string {
+  const isGroup = (path: string) => nodes.some((node) => node.path.startsWith(`${path}/`));
+  // Where a command must follow, files are no answer.
+  const groups = nodes.filter(({ path }) => isGroup(path));
+  const noFiles = groups.map(({ path }) => `complete -c roomtape -n "__roomtape_at '${path}'" -f`);
   const lines = nodes.flatMap(({ path, words }) =>
     words.map(({ word, help }) => {
       const what = word.startsWith('--') ? `-l ${word.slice(2)}` : `-a ${word}`;
@@ -181,7 +185,7 @@ function __roomtape_at
   end
   test "$place" = "$argv[1]"
 end
-${lines.join('\n')}
+${[...noFiles, ...lines].join('\n')}
 `;
 }
 

@@ -1,5 +1,7 @@
 /** What Tab offers, asked of the shells themselves where they are installed. */
 import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { completionScript } from '../../src/cli/completion.ts';
@@ -63,16 +65,33 @@ describe('given the other shells', () => {
     }
   });
 
-  test.runIf(has('zsh'))('zsh accepts the script', () => {
-    const script = completionScript('zsh', nodes);
-    expect(spawnSync('zsh', ['-n'], { input: script, encoding: 'utf8' }).stderr).toBe('');
+  test.runIf(has('zsh'))('zsh offers the words to somebody who presses Tab', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'roomtape-zsh-'));
+    try {
+      writeFileSync(join(folder, 'roomtape.zsh'), completionScript('zsh', nodes));
+      // A terminal of zsh's own, in which the Tab key is pressed.
+      const presses = `zmodload zsh/zpty
+        zpty terminal zsh -f -i
+        zpty -w terminal 'PS1=; autoload -Uz compinit; compinit -u -d ${folder}/dump; source ${folder}/roomtape.zsh; echo re''ady'
+        zpty -r -m terminal seen '*ready*'
+        zpty -w -n terminal $'roomtape session c\t\t'
+        zpty -r -m terminal seen '*create*close*'
+        print -r -- $seen`;
+      const ran = spawnSync('zsh', ['-f', '-c', presses], { encoding: 'utf8', timeout: 30_000 });
+      expect(ran.stdout).toContain('create');
+      expect(ran.stdout).not.toContain('status');
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 
-  test.runIf(has('fish'))('fish offers the words', () => {
-    const ask = `${completionScript('fish', nodes)}\ncomplete -C 'roomtape session c'`;
-    const { stdout } = spawnSync('fish', ['--no-config', '-c', ask], { encoding: 'utf8' });
-    expect(stdout).toContain('create');
-    expect(stdout).not.toContain('status');
+  test.runIf(has('fish'))('fish offers the words, and no files where a command must follow', () => {
+    const ask = (words: string) => {
+      const script = `${completionScript('fish', nodes)}\ncomplete -C '${words}'`;
+      return spawnSync('fish', ['--no-config', '-c', script], { encoding: 'utf8' }).stdout;
+    };
+    expect(ask('roomtape session ').split('\n').filter(Boolean)).toEqual(['close', 'create']);
+    expect(ask('roomtape session create --j')).toContain('--json');
   });
 
   test('an unknown shell is wrong usage', () => {
