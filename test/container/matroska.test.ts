@@ -45,6 +45,11 @@ describe('given a WebM that a browser wrote live', () => {
     expect(look(whole).tracks).toMatchObject([{ kind: 'audio', codec: 'opus', samples: 25 }]);
   });
 
+  test('a pause inside does not lengthen it at its end', () => {
+    const paused = live(liveCluster(0, 10), liveCluster(5000, 5));
+    expect(look(paused)).toMatchObject({ verdict: 'whole', durationMs: 5100 });
+  });
+
   test('when one byte of the next element follows, it is interrupted, and no block is lost', () => {
     const bytes = Uint8Array.from([...whole, 0xa3]);
     expect(look(bytes)).toMatchObject({ verdict: 'interrupted', durationMs: 500 });
