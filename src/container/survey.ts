@@ -14,6 +14,13 @@ export const smallFile = 1024 * 1024;
 /** More damages than this are counted, not listed. */
 const mostDamages = 200;
 
+/** What stands in place of the bytes from `at` up to `end`; no piece leaves them out. */
+export interface RangeEdit {
+  readonly at: number;
+  readonly end: number;
+  readonly pieces: readonly OutputPiece[];
+}
+
 /** Ranges of the source in file order; ranges that touch become one. */
 export class KeptRanges {
   readonly #starts: number[] = [];
@@ -64,6 +71,27 @@ export class KeptRanges {
     for (let i = 0; i < this.#starts.length; i += 1) {
       const [offset, end] = [this.#starts[i] ?? 0, this.#ends[i] ?? 0];
       yield { kind: 'copy', offset, length: end - offset };
+    }
+  }
+
+  /**
+   * The ranges with parts of them written anew or left out.
+   *
+   * @param edits  in file order, none over another
+   */
+  *edited(edits: readonly RangeEdit[]): Iterable<OutputPiece> {
+    let next = 0;
+    for (const range of this.copies()) {
+      if (range.kind !== 'copy') continue;
+      const end = range.offset + range.length;
+      let at = range.offset;
+      for (let edit = edits[next]; edit && edit.at < end; edit = edits[next]) {
+        if (edit.at > at) yield { kind: 'copy', offset: at, length: edit.at - at };
+        yield* edit.pieces;
+        at = Math.max(at, Math.min(end, edit.end));
+        next += 1;
+      }
+      if (at < end) yield { kind: 'copy', offset: at, length: end - at };
     }
   }
 

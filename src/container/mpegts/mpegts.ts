@@ -239,27 +239,19 @@ function plan(source: ByteSource, walk: PacketWalk, diagnosis: Diagnosis): Repai
   );
 }
 
-function* piecesOf(source: ByteSource, walk: PacketWalk): Iterable<OutputPiece> {
-  const { stride, lead } = walk.grid;
-  const edits = [...walk.edits].sort(([a], [b]) => a - b);
-  let next = 0;
-  for (const range of walk.kept.copies()) {
-    if (range.kind !== 'copy') continue;
-    const end = range.offset + range.length;
-    let at = range.offset;
-    for (; next < edits.length; next += 1) {
-      const [sync, bytes] = edits[next] ?? [end, null];
-      const start = sync - lead;
-      if (start >= end) break;
-      if (start > at) yield { kind: 'copy', offset: at, length: start - at };
-      if (bytes) {
-        if (lead > 0) yield { kind: 'copy', offset: start, length: lead };
-        yield { kind: 'bytes', bytes };
-        const behind = Math.min(stride - lead - packetBytes, source.size - sync - packetBytes);
-        if (behind > 0) yield { kind: 'copy', offset: sync + packetBytes, length: behind };
-      }
-      at = start + stride;
-    }
-    if (at < end) yield { kind: 'copy', offset: at, length: end - at };
-  }
+/** The kept packets, those of a torn PES left out or written anew between what frames them. */
+function piecesOf(source: ByteSource, { grid, edits, kept }: PacketWalk): Iterable<OutputPiece> {
+  const { stride, lead } = grid;
+  const inOrder = [...edits].sort(([a], [b]) => a - b);
+  return kept.edited(
+    inOrder.map(([sync, bytes]) => {
+      const [at, end] = [sync - lead, sync - lead + stride];
+      if (!bytes) return { at, end, pieces: [] };
+      const pieces: OutputPiece[] = [{ kind: 'bytes', bytes }];
+      if (lead > 0) pieces.unshift({ kind: 'copy', offset: at, length: lead });
+      const behind = Math.min(end, source.size) - sync - packetBytes;
+      if (behind > 0) pieces.push({ kind: 'copy', offset: sync + packetBytes, length: behind });
+      return { at, end, pieces };
+    }),
+  );
 }

@@ -153,21 +153,15 @@ function plan(source: ByteSource, walk: PageWalk, diagnosis: Diagnosis): RepairO
   );
 }
 
-function* piecesOf(window: Window, walk: PageWalk): Iterable<OutputPiece> {
-  const edits = [...walk.edits].sort(([a], [b]) => a - b);
-  let next = 0;
-  for (const range of walk.kept.copies()) {
-    if (range.kind !== 'copy') continue;
-    const end = range.offset + range.length;
-    let at = range.offset;
-    for (; next < edits.length; next += 1) {
-      const [offset, edit] = edits[next] ?? [end, null];
-      if (offset >= end) break;
-      if (offset > at) yield { kind: 'copy', offset: at, length: offset - at };
-      if (edit) yield { kind: 'bytes', bytes: pageOf(window, edit.page, edit) };
-      const page = edit?.page ?? pageAt(window, offset);
-      at = Math.max(at, Math.min(end, page?.end ?? end));
-    }
-    if (at < end) yield { kind: 'copy', offset: at, length: end - at };
-  }
+function piecesOf(window: Window, walk: PageWalk): Iterable<OutputPiece> {
+  const inOrder = [...walk.edits].sort(([a], [b]) => a - b);
+  return walk.kept.edited(
+    inOrder.map(([at, edit]) => {
+      const page = edit?.page ?? pageAt(window, at);
+      const pieces: OutputPiece[] = edit
+        ? [{ kind: 'bytes', bytes: pageOf(window, edit.page, edit) }]
+        : [];
+      return { at, end: page?.end ?? Number.POSITIVE_INFINITY, pieces };
+    }),
+  );
 }
