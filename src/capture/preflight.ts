@@ -231,7 +231,7 @@ function judgeClock({ clockSkewMs }: PreflightFacts): Finding | null {
   const by = duration(Math.abs(clockSkewMs) / 1000);
   return warning(
     'clock-skew',
-    `This machine's clock is ${by} ${clockSkewMs > 0 ? 'ahead of' : 'behind'} the host's.`,
+    `This machine's clock is ${by} ${clockSkewMs > 0 ? 'ahead of' : 'behind'} the host's, at least.`,
     'Grants begin and end at the wrong moment, and recordings get the wrong time.',
     'switch on automatic time (timedatectl set-ntp true, or in the system settings)',
   );

@@ -4,6 +4,7 @@
 import type { Command } from 'commander';
 import { createClient, DaemonDown } from '../api/client.ts';
 import { exitCodes, RoomtapeError } from '../errors.ts';
+import { settingKeys, settings } from '../system/config.ts';
 import { dataFolder, pathsOf } from '../system/paths.ts';
 import { version } from '../system/version.ts';
 import { noDaemon, startDaemon } from './daemon-connection.ts';
@@ -26,11 +27,15 @@ export function defineCommands(program: Command, frame: Frame): void {
     '--set <key=value...>',
     'a setting for this run (see roomtape config)',
   ] as const;
-  program
+  const upCommand = program
     .command('up')
     .description('Starts the daemon of the data folder, unless it runs already.')
-    .option(...settingsOption)
-    .action((options: { set?: string[] }) => up(frame, options.set ?? []));
+    .option(...settingsOption);
+  for (const { key, help } of switches) upCommand.option(`--${key}`, help);
+  upCommand.action((options: Record<string, unknown> & { set?: string[] }) => {
+    const on = switches.filter(({ option }) => options[option] === true);
+    return up(frame, [...(options.set ?? []), ...on.map(({ key }) => `${key}=true`)]);
+  });
   program
     .command('down')
     .description('Stops the daemon. Recordings that go on are taken up again when it starts.')
@@ -64,7 +69,16 @@ export function defineCommands(program: Command, frame: Frame): void {
     });
 }
 
-async function up(frame: Frame, settings: readonly string[]): Promise<void> {
+/** The settings that are either on or off, as options of `up`: `--keep-link` for `keep-link`. */
+const switches = settingKeys
+  .filter((key) => settings[key].kind === 'flag')
+  .map((key) => ({
+    key,
+    help: `${settings[key].help}, for this run`,
+    option: key.replaceAll(/-(\w)/g, (_, letter: string) => letter.toUpperCase()),
+  }));
+
+async function up(frame: Frame, told: readonly string[]): Promise<void> {
   const paths = pathsOf(dataFolder());
   const client = createClient(paths.socket, version());
   let started = false;
@@ -73,7 +87,7 @@ async function up(frame: Frame, settings: readonly string[]): Promise<void> {
   } catch (problem) {
     if (!(problem instanceof DaemonDown)) throw problem;
     if (!frame.mayStart) throw noDaemon(paths);
-    await startDaemon(paths, settings);
+    await startDaemon(paths, told);
     started = true;
   }
   const found = await client.call('daemon.status', {});
@@ -83,6 +97,11 @@ async function up(frame: Frame, settings: readonly string[]): Promise<void> {
       `${started ? 'The daemon is up' : 'The daemon was up already'}: process ${found.pid}, ` +
       `data in ${found.home}.`,
   });
+  if (!started && told.length > 0) {
+    frame.note(
+      `It runs with the settings it was started with: roomtape down, then roomtape up again.`,
+    );
+  }
 }
 
 async function down(frame: Frame): Promise<void> {

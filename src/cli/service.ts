@@ -184,6 +184,8 @@ async function run(system: ServiceSystem, step: 'install' | 'uninstall', path: s
 }
 
 function failed(command: string, output: string, next: string): RoomtapeError {
-  const said = output.trim().split('\n')[0] ?? '';
+  // It may tell of what it did before it failed.
+  const lines = output.trim().split('\n');
+  const said = lines.find((line) => /fail|error|denied/i.test(line)) ?? lines[0] ?? '';
   return new RoomtapeError('failed', `${command} failed: ${said || 'it says nothing'}.`, { next });
 }

@@ -178,7 +178,7 @@ describe.runIf(hasObs)('given a participant with OBS', { timeout: 120_000 }, () 
     const path = await recording();
     await types('accept', await lineOf('revoke', 'Ada'));
     await events.until(({ type }) => type === 'recorder:stopped');
-    expect((await ada.run('status')).out).toContain('obs is stopped in room 1: the permission was');
+    expect((await types('status')).out).toContain('obs is stopped in room 1: the permission was');
     const again = await types('record');
     expect(again.code).toBe(4);
     await events.take('indexed', path);
