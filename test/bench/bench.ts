@@ -2,12 +2,12 @@
  * `npm run bench [-- --json] [-- NAME…]`: every figure Roomtape promises, measured on this machine.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
-import { cpus, loadavg, tmpdir, totalmem } from 'node:os';
+import { cpus, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { catalogue } from './catalogue.ts';
 import { daemonLife } from './daemon.ts';
 import { detection } from './detection.ts';
-import { type Benchmark, type Figure, figureLine } from './figures.ts';
+import { type Benchmark, type Figure, figureHead, figureLine, isMachineBusy } from './figures.ts';
 import { instant } from './instant.ts';
 import { permission } from './permission.ts';
 import { recovery } from './recovery.ts';
@@ -35,12 +35,18 @@ if (chosen.length === 0) {
 
 const machine = `${cpus()[0]?.model ?? 'unknown'}, ${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}, ${process.platform}`;
 const figures: (Figure & { benchmark: string })[] = [];
-if (!json) console.log(`${new Date().toISOString().slice(0, 10)}  ${machine}\n`);
+if (!json) console.log(`${new Date().toISOString().slice(0, 10)}  ${machine}\n\n${figureHead()}`);
+let busy = false;
 
 for (const { name, run } of chosen) {
   const scratch = mkdtempSync(join(tmpdir(), `roomtape-bench-${name}-`));
   try {
-    for (const figure of await run(scratch)) {
+    const before = isMachineBusy();
+    const measured = await run(scratch);
+    const isDisturbed = before || isMachineBusy();
+    busy ||= isDisturbed;
+    for (const one of measured) {
+      const figure = { ...one, noisy: one.noisy || isDisturbed };
       figures.push({ benchmark: name, ...figure });
       if (!json) console.log(figureLine(figure));
     }
@@ -49,7 +55,6 @@ for (const { name, run } of chosen) {
   }
 }
 
-const busy = (loadavg()[0] ?? 0) > cpus().length;
 if (json) {
   console.log(JSON.stringify({ schemaVersion: 1, machine, busy, results: figures }, null, 2));
 } else {

@@ -120,22 +120,43 @@ function goalText(goal: Goal, unit: string): string {
     : `at least ${goal.least} ${unit}`;
 }
 
+/** Below this share of a core for whoever only computes, others have too much of the machine. */
+const leastShare = 0.9;
+
+/**
+ * Whether other work takes so much of the machine that nothing measured now can be quoted: the share
+ * of a core that a computation of a third of a second gets.
+ */
+export function isMachineBusy(): boolean {
+  const began = performance.now();
+  const before = process.cpuUsage();
+  while (performance.now() - began < 333) Math.hypot(began, performance.now());
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / 1_000 / (performance.now() - began) < leastShare;
+}
+
 const shown = (value: number | null) =>
   value === null ? '' : value >= 100 ? value.toFixed(0) : value.toPrecision(3);
 
+const columnsOf = (cells: readonly [string, string, string, string, string, string, string]) => {
+  const [figure, measured, peer, ratio, goal, met, noisy] = cells;
+  const numbers = [measured.padStart(14), peer.padStart(30), ratio.padStart(9), goal.padStart(18)];
+  return [figure.padEnd(72), ...numbers, met, noisy].join('  ').trimEnd();
+};
+
+/** The head of the table, for a terminal. */
+export const figureHead = (): string =>
+  columnsOf(['figure', 'measured', 'compared with', 'ratio', 'goal', 'met', '']);
+
 /** One line a figure, for a terminal. */
 export function figureLine(row: Figure): string {
-  const verdict = row.met ? styleText('green', 'met') : styleText('red', 'NOT met');
-  const peer = row.peer ? `${row.peer} ${shown(row.peerMeasured)} ${row.unit}` : '';
-  const ratio = row.ratio === null ? '' : `${row.ratio.toFixed(2)} ×`;
-  const columns = [
-    row.figure.padEnd(64),
-    `${shown(row.measured)} ${row.unit}`.padStart(14),
-    peer.padStart(30),
-    ratio.padStart(9),
-    row.goal.padStart(18),
-    verdict,
+  return columnsOf([
+    row.figure,
+    `${shown(row.measured)} ${row.unit}`,
+    row.peer ? `${row.peer} ${shown(row.peerMeasured)} ${row.unit}` : '',
+    row.ratio === null ? '' : `${row.ratio.toFixed(2)} ×`,
+    row.goal,
+    row.met ? styleText('green', 'met') : styleText('red', 'NOT met'),
     row.noisy ? styleText('yellow', '(noisy)') : '',
-  ];
-  return columns.join('  ');
+  ]);
 }
