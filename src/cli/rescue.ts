@@ -79,8 +79,9 @@ async function inspect(frame: Frame, files: readonly string[]): Promise<void> {
         onProgress: (progress) => frame.progress(progressLine(path, progress)),
       }));
     const next = await nextFor(path, diagnosis);
-    const { container, verdict, durationMs, tracks, damage, recoverable } = diagnosis;
+    const { container, verdict, durationMs, tracks, damage, recoverable, openEnded } = diagnosis;
     const recorder = await recorderOf(path, diagnosis, head);
+    const note = openEnded ? openEndedNote : null;
     const result = {
       path,
       container,
@@ -90,6 +91,7 @@ async function inspect(frame: Frame, files: readonly string[]): Promise<void> {
       tracks: tracks.map(trackFields),
       damage: damage.map(({ kind, at, detail }) => ({ kind, at, detail })),
       recoverable,
+      note,
       next,
     };
     return {
@@ -101,11 +103,15 @@ async function inspect(frame: Frame, files: readonly string[]): Promise<void> {
         ...trackLines(tracks),
         ...(durationMs === null ? [] : [line('length', duration(durationMs))]),
         ...damage.map(({ at, detail }) => line('damage', `at byte ${at}: ${visible(detail)}`)),
+        ...(note === null ? [] : [line('note', note)]),
         ...(next === null ? [] : [line('next', visible(next))]),
       ],
     };
   });
 }
+
+const openEndedNote =
+  'A live recording has no end mark: it ends behind a complete packet, but whether it was stopped there or cut off just there cannot be told.';
 
 async function recover(frame: Frame, words: readonly string[], flags: RecoverFlags): Promise<void> {
   const { files, ids } = filesAndIds(words);

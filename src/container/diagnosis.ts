@@ -93,6 +93,11 @@ export interface Diagnosis {
   readonly writer: string | null;
   /** Creation time in the file's header (mvhd, DateUTC), ms since 1970; absent when it has none. */
   readonly createdAt?: number;
+  /**
+   * Set on a whole file that has no end mark, as live recordings have none: it ends behind a complete
+   * unit, and whether its recorder stopped there or was cut off just there cannot be told.
+   */
+  readonly openEnded?: true;
   /** When the recording began, where the recorder itself wrote it down, ms since 1970. */
   readonly startedAt?: number;
 }

@@ -164,6 +164,7 @@ export function diagnosisOf(
     readonly durationMs?: number | null;
     readonly recoverable?: boolean;
     readonly createdAt?: number;
+    readonly openEnded?: boolean;
   },
 ): Diagnosis {
   return {
@@ -177,6 +178,7 @@ export function diagnosisOf(
     needsReference: false,
     writer: found.writer ?? null,
     ...(found.createdAt ? { createdAt: found.createdAt } : {}),
+    ...(found.openEnded && found.verdict === 'whole' ? { openEnded: true } : {}),
   };
 }
 

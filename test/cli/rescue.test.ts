@@ -90,9 +90,23 @@ describe('given a whole recording', () => {
         ],
         damage: [],
         recoverable: true,
+        note: null,
         next: null,
       },
     ]);
+  });
+
+  test('when its kind has no end mark, inspect says that a cut just there would look the same', () => {
+    const recordings = join(import.meta.dirname, '..', '..', 'fixtures', 'recorders');
+    for (const name of ['chromium.mp4', 'chromium-vp8.webm', 'obs.ts']) {
+      const [found] = asJson('inspect', join(recordings, name)).results;
+      expect(found).toMatchObject({
+        verdict: 'whole',
+        note: expect.stringContaining('no end mark'),
+      });
+    }
+    const [closed] = asJson('inspect', join(recordings, 'obs.mkv')).results;
+    expect(closed).toMatchObject({ verdict: 'whole', note: null });
   });
 
   test('recover writes nothing and ends with 0', () => {

@@ -112,6 +112,7 @@ function atAGlance(source: ByteSource): Diagnosis {
     verdict: damage.isEmpty ? 'whole' : 'interrupted',
     tracks: [track(first, null, null)],
     damage: damage.list,
+    openEnded: true,
   });
 }
 
@@ -136,6 +137,7 @@ function walk(
     verdict: damage.isEmpty ? 'whole' : 'interrupted',
     tracks: [track(chain.first, chain.frames, durationMs)],
     damage: damage.list,
+    openEnded: true,
   });
   return { diagnosis, chain, start };
 }

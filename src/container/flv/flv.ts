@@ -216,7 +216,14 @@ function describe(found: Survey, source: ByteSource, isCounted: boolean): Diagno
   const verdict = isEmpty ? 'empty' : damage.isEmpty ? 'whole' : 'interrupted';
   const encoder = metadata?.values.get('encoder');
   const writer = typeof encoder === 'string' ? encoder : null;
-  return diagnosisOf({ container: 'flv', verdict, tracks, damage: damage.list, writer });
+  return diagnosisOf({
+    container: 'flv',
+    verdict,
+    tracks,
+    damage: damage.list,
+    writer,
+    openEnded: numberIn(metadata, 'duration') <= 0,
+  });
 }
 
 function sizesOf(metadata: Metadata | null, kind: 'video' | 'audio') {

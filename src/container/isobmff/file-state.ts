@@ -221,6 +221,10 @@ function fragmented(source: ByteSource, found: FileOutline, movie: Movie): Judge
     damage,
     recoverable: kept > 0 || verdict === 'interrupted',
     needsReference: false,
+    // A recording of fragments may end with any of them, unless an index over all follows or precedes.
+    ...(verdict === 'whole' && !found.hasRandomAccess && !found.hasSegmentIndex
+      ? { openEnded: true }
+      : {}),
   };
 }
 

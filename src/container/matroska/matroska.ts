@@ -178,6 +178,7 @@ function atAGlance(source: ByteSource, head: MatroskaHead): Diagnosis {
     damage: damage.list,
     writer: head.writer,
     createdAt: head.createdAt,
+    openEnded: head.segment.size < 0,
     durationMs: milliseconds(Math.max(0, ...ends) * head.scale, 1e9),
   });
 }
@@ -250,6 +251,7 @@ function describe({ head, walk, damage }: Survey, source: ByteSource): Diagnosis
     damage: damage.list,
     writer: head.writer,
     createdAt: head.createdAt,
+    openEnded: head.segment.size < 0,
   });
 }
 

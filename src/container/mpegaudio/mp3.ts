@@ -141,6 +141,7 @@ function atAGlance(source: ByteSource, found: Survey): Diagnosis {
     tracks: [track(header, frames, durationMs)],
     damage: damage.list,
     writer: count?.writer ?? null,
+    openEnded: count === null,
   });
 }
 
@@ -199,6 +200,7 @@ function describe(
     tracks: [track(header, chain.frames, durationMs)],
     damage: damage.list,
     writer: count?.writer ?? null,
+    openEnded: count === null,
   });
   return { diagnosis, chain };
 }

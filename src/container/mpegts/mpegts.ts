@@ -219,7 +219,13 @@ function describe(walk: PacketWalk, isCounted: boolean): Diagnosis {
     damage.add('no-media', walk.grid.first, 'There is no complete packet of media.');
   const bare = walk.isScrambled ? 'beyond-repair' : 'empty';
   const verdict = isEmpty ? bare : damage.isEmpty ? 'whole' : 'interrupted';
-  return diagnosisOf({ container: 'mpegts', verdict, tracks, damage: damage.list });
+  return diagnosisOf({
+    container: 'mpegts',
+    verdict,
+    tracks,
+    damage: damage.list,
+    openEnded: true,
+  });
 }
 
 function plan(source: ByteSource, walk: PacketWalk, diagnosis: Diagnosis): RepairOutcome {
