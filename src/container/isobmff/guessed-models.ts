@@ -8,7 +8,7 @@ import { findBlindOrder } from '../codec/blind-order.ts';
 import { sampleCodec } from '../codec/sample-codecs.ts';
 import { usualSounds } from '../codec/sound-search.ts';
 import type { RepairContext } from '../format.ts';
-import { guessSound, soundTracks } from './guessed-sound.ts';
+import { type GuessedSound, guessSound, soundTracks } from './guessed-sound.ts';
 import { type HeadSurvey, pictureShare, surveyHead, surveyOf } from './head-survey.ts';
 import { layoutsInBand } from './in-band-sets.ts';
 import { findMadeSets } from './made-sets.ts';
@@ -74,7 +74,7 @@ function guessInBand(
   hints: GuessHints,
   context: GuessContext,
 ): Guess | null {
-  for (const layout of layoutsInBand(head)) {
+  for (const { layout, place } of layoutsInBand(head)) {
     tell(context, from);
     const codec = sampleCodec(layout.stsd.subarray(16));
     if (!codec) continue;
@@ -82,7 +82,7 @@ function guessInBand(
       codec.codec === 'av1'
         ? surveyByTrial(source, from, layout)
         : surveyHead(source, from, from + headBytes, codec);
-    if (survey.pictures.length === 0 || !startsEarly(survey, from)) continue;
+    if (!startsEarly(survey, from) || !beginsWith(survey, from + place)) continue;
     const model = modelOf(source, survey, plainTrack(layout), codec.frameRate, hints);
     if (coverage(source, from, model) < leastShare) continue;
     return { model, origin: 'the codec set-up found in the stream itself', isCertain: true };
@@ -113,6 +113,10 @@ const earliest = 64 * 1024;
 
 const startsEarly = (survey: HeadSurvey, from: number): boolean =>
   (survey.pictures[0]?.at ?? Number.POSITIVE_INFINITY) - from <= earliest;
+
+/** Bytes that only look like a set-up stand anywhere; a recorder begins with a key frame and its own. */
+const beginsWith = ({ pictures: [first] }: HeadSurvey, place: number): boolean =>
+  first?.sync === true && first.at <= place && place < first.end;
 
 /** Pictures whose sets are nowhere: they are made where that can be confirmed. */
 function guessBlind(
@@ -191,11 +195,32 @@ function guessSoundAlone(source: ByteSource, from: number, hints: GuessHints): G
   const to = Math.min(source.size, from + 256 * 1024);
   const runs = [{ at: from, end: to }];
   const guess = guessSound(source, runs, hints.isQuickTime);
+  if (!isSoundThroughout(source, guess, from, to, hints)) return null;
   const tracks = soundTracks(guess, { pictures: [], runs, end: to }, 0);
   const model = { timescale: 1000, writer: null, tracks };
   if (tracks.length === 0 || coverage(source, from, model) < 0.9) return null;
   const name = tracks[0]?.layout.entry.codec ?? '';
   return { model, origin: `${name} found by its syntax`, isCertain: true };
+}
+
+const parts = 8;
+// A whole frame of any layout of PCM.
+const partStep = 48;
+
+/** Any bytes may be PCM, pictures between it too: what is sound alone is so in each of its parts. */
+function isSoundThroughout(
+  source: ByteSource,
+  { sounds: [sound] }: GuessedSound,
+  from: number,
+  to: number,
+  { isQuickTime }: GuessHints,
+): boolean {
+  if (sound?.frameTicks !== 1) return true;
+  const length = Math.floor((to - from) / parts / partStep) * partStep;
+  return Array.from({ length: parts }, (_, part) => from + part * length).every((at) => {
+    const [found] = guessSound(source, [{ at, end: at + length }], isQuickTime).sounds;
+    return found?.format === sound.format && found.channels === sound.channels;
+  });
 }
 
 // A right model turns nearly all of a file's head into samples, a wrong one little.

@@ -39,17 +39,19 @@ export function surveyHead(
   const pictures: SurveyedPicture[] = [];
   const runs: Place[] = [];
   let at = from;
+  let largest = 0;
   while (at < window.to && pictures.length < mostPictures) {
     const length = window.measure(codec, at);
     if (length > 0) {
       const { sync } = codec.last;
       codec.accept();
       pictures.push({ at, end: at + length, sync });
+      largest = Math.max(largest, length);
       at += length;
       continue;
     }
     if (length === needsMore && window.to - at < codec.maxSampleBytes) break;
-    const next = nextPicture(window, at + 1, codec);
+    const next = nextPicture(window, at + 1, codec, largest);
     if (next < 0) break;
     runs.push({ at, end: next });
     at = next;
@@ -57,10 +59,26 @@ export function surveyHead(
   return { pictures, runs, end: at };
 }
 
-function nextPicture(window: ScanWindow, from: number, codec: SampleCodec): number {
+// A chance picture in bytes that may be anything is mostly far longer than pictures are.
+const mostLarger = 8;
+
+/**
+ * The next place where a picture begins, among bytes that may be anything: its numbers go on where
+ * those before it ended, and it is no longer than others unless another one follows it.
+ */
+function nextPicture(
+  window: ScanWindow,
+  from: number,
+  codec: SampleCodec,
+  largest: number,
+): number {
   const to = Math.min(window.to, from + longestRun);
   for (let at = from; at < to; at += 1) {
-    if (window.isStart(codec, at) && window.measure(codec, at) > 0) return at;
+    if (!window.isStart(codec, at)) continue;
+    const length = window.measure(codec, at);
+    if (length <= 0 || !codec.last.follows) continue;
+    const isUsual = largest === 0 || length <= largest * mostLarger;
+    if (isUsual || window.isStart(codec, at + length)) return at;
   }
   return -1;
 }

@@ -16,8 +16,14 @@ const timescale = 90_000;
 // Bytes that only look like a set-up are refused by what does not follow from them: not for ever.
 const mostCandidates = 24;
 
+/** A picture track, and where in the head its set-up stands. */
+export interface LayoutInBand {
+  readonly layout: TrackLayout;
+  readonly place: number;
+}
+
 /** Picture tracks that set-up found in `head` describes, in the order of the file. */
-export function* layoutsInBand(head: Uint8Array): Generator<TrackLayout> {
+export function* layoutsInBand(head: Uint8Array): Generator<LayoutInBand> {
   let found = 0;
   for (let at = 0; at + 8 < head.length && found < mostCandidates; at += 1) {
     // A unit of less than 1 KiB: two zero bytes in front of its length.
@@ -27,7 +33,7 @@ export function* layoutsInBand(head: Uint8Array): Generator<TrackLayout> {
       : (av1At(head, at) ?? mjpegAt(head, at));
     if (!layout) continue;
     found += 1;
-    yield layout;
+    yield { layout, place: at };
   }
 }
 
