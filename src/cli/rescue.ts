@@ -33,7 +33,12 @@ export function defineCommands(program: Command, frame: Frame): void {
         'The original is never changed.',
     )
     .argument('<file...>', 'files, or ids of takes')
-    .option('--reference <file...>', 'whole file of the same recorder and settings')
+    .option(
+      '--reference <file>',
+      'whole file of the same recorder and settings; may be given again',
+      // One at a time, so that the files to recover may also stand behind it.
+      (file: string, files: readonly string[] = []) => [...files, file],
+    )
     .option('--out <folder>', 'where the new files go (beside the originals)')
     .option('--dry-run', 'only say what would be done')
     .option('--no-verify', 'do not read back and decode the new file')
@@ -49,7 +54,7 @@ export function defineCommands(program: Command, frame: Frame): void {
 }
 
 interface RecoverFlags {
-  readonly reference?: string[];
+  readonly reference?: readonly string[];
   readonly out?: string;
   readonly dryRun?: boolean;
   readonly verify: boolean;

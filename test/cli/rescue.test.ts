@@ -229,6 +229,8 @@ describe('given an interrupted recording beside a whole one', () => {
       bytesLost: results[0].bytesLost,
     });
     expect(unfit.results[0].note).toContain(`${broken} was not used`);
+    const before = asJson('recover', '--reference', whole, broken, '--out', `${out}-before`);
+    expect(before.results[0]).toMatchObject({ path: broken, reference: whole });
     const missing = roomtape('recover', broken, '--reference', join(out, 'none.mp4'));
     expect(missing.code).toBe(1);
     expect(missing.err).toContain('There is no file');
