@@ -112,6 +112,8 @@ const filesAtOnce = 64;
 
 /** References tried when none is named: each costs a walk over headers. */
 const mostReferences = 8;
+/** Broken ones among the neighbours are no references, but cost as little. */
+const mostNeighbours = 64;
 
 export class Rescue {
   readonly #workers: RescueWorkers;
@@ -328,6 +330,7 @@ export class Rescue {
     const found: ReferenceProfile[] = [];
     const looked = options.searchFolder === false ? [] : await neighbours(path);
     for (const neighbour of looked) {
+      if (found.length >= mostReferences) break;
       if (known.some((profile) => profile.path === neighbour)) continue;
       // A neighbour that cannot be read is simply no reference.
       const profile = await this.profile(neighbour, { signal: options.signal }).catch(notReadable);
@@ -367,7 +370,8 @@ function withUnfit<Outcome extends PlanSummary | NoRepair>(
 ): Outcome {
   if (unfit.length === 0 || (outcome.kind === 'none' && outcome.reason === 'whole')) return outcome;
   const told = unfit.map(
-    (path) => `${path} was not used: only a whole MP4, MOV or M4A file can serve as a reference.`,
+    (path) =>
+      `${path} was not used: only a whole MP4, MOV or M4A file that is not encrypted can serve as a reference.`,
   );
   return outcome.kind === 'none'
     ? { ...outcome, detail: [outcome.detail, ...told].join(' ') }
@@ -416,5 +420,5 @@ async function neighbours(path: string): Promise<readonly string[]> {
     candidates.push({ path: neighbour, distance: Math.abs(found.mtimeMs - own.mtimeMs) });
   }
   candidates.sort((a, b) => a.distance - b.distance);
-  return candidates.slice(0, mostReferences).map((candidate) => candidate.path);
+  return candidates.slice(0, mostNeighbours).map((candidate) => candidate.path);
 }

@@ -62,6 +62,10 @@ function withoutIndex(source: ByteSource, found: FileOutline): Judgement {
   const media = found.media.reduce((sum, range) => sum + range.to - range.from, 0);
   const first = found.media[0];
   const shared = { durationMs: null, tracks: [] } as const;
+  const zeros = zeroTailFrom(source, null);
+  if ((!first || media === 0) && zeros < source.size) {
+    return nothingButZeros(zeros, source.size - zeros);
+  }
   if (!first || media === 0) {
     const detail = 'The file ends before its first sample: nothing was recorded into it yet.';
     return {
@@ -72,16 +76,7 @@ function withoutIndex(source: ByteSource, found: FileOutline): Judgement {
       needsReference: true,
     };
   }
-  if (isAllZero(source, first.from, source.size)) {
-    const detail = `The ${media} bytes of media are all zero: they were never written to the disk.`;
-    return {
-      ...shared,
-      verdict: 'beyond-repair',
-      damage: [{ kind: 'zero-tail', at: first.from, detail }],
-      recoverable: false,
-      needsReference: false,
-    };
-  }
+  if (isAllZero(source, first.from, source.size)) return nothingButZeros(first.from, media);
   const detail = `The index (moov) was never written; ${media} bytes of media are there.`;
   return {
     ...shared,
@@ -89,6 +84,18 @@ function withoutIndex(source: ByteSource, found: FileOutline): Judgement {
     damage: [{ kind: 'no-index', at: source.size, detail }],
     recoverable: true,
     needsReference: true,
+  };
+}
+
+function nothingButZeros(at: number, bytes: number): Judgement {
+  const detail = `The ${bytes} bytes of media are all zero: they were never written to the disk.`;
+  return {
+    durationMs: null,
+    tracks: [],
+    verdict: 'beyond-repair',
+    damage: [{ kind: 'zero-tail', at, detail }],
+    recoverable: false,
+    needsReference: false,
   };
 }
 

@@ -130,9 +130,15 @@ function rankCandidates(
   from: number,
   candidates: readonly Candidate[],
 ): Candidate[] {
-  return candidates
-    .map((candidate) => ({ candidate, score: fitOf(source, from, candidate.model) }))
-    .filter(({ score }) => score > 0)
+  const scored = candidates.map((candidate) => ({
+    candidate,
+    score: fitOf(source, from, candidate.model),
+  }));
+  // One that explains much less than the best is of another recorder, even where the few samples it
+  // finds decode.
+  const least = 0.5 * Math.max(0, ...scored.map(({ score }) => score));
+  return scored
+    .filter(({ score }) => score > 0 && score >= least)
     .sort((a, b) => (Math.abs(a.score - b.score) > a.score * 0.001 ? b.score - a.score : 0))
     .map(({ candidate }) => candidate);
 }
@@ -194,7 +200,7 @@ function finishScan(
     ...samples.holes.slice(0, 20).map(holeFinding),
   ];
   if (isBlind) findings.push(keptFinding);
-  if (lastErrors > 0) {
+  if (lastErrors >= mostErrors) {
     findings.push('The last pictures do not decode without errors: the set-up may have changed.');
   }
   const tail = source.size - tornFrom;

@@ -21,7 +21,7 @@ interface ParameterSets {
 }
 
 // Enough to see errors spread, few enough to decode at once.
-const mostPictures = 12;
+const mostPictures = 30;
 const mostBytes = 4 * 1024 * 1024;
 
 /** Parameter sets of a track's sample description; null for codecs that have none. */
