@@ -134,6 +134,9 @@ function peakOf(input: object): number {
   );
 }
 
+/** The outputs behind OBS's record button; its replay buffer and its streams are others. */
+const recordOutput = /^(simple_file_output|adv_file_output|adv_ffmpeg_output)$/;
+
 /**
  * The file that a running OBS writes. GetRecordStatus does not tell it, but the settings of the
  * file output do; with several outputs the one that is active counts.
@@ -142,7 +145,7 @@ export async function recordingPath(link: ObsLink): Promise<string | null> {
   const { outputs } = await link.call('GetOutputList');
   for (const output of outputs) {
     const { outputName, outputActive } = output;
-    if (typeof outputName !== 'string' || !/file_output/.test(outputName)) continue;
+    if (typeof outputName !== 'string' || !recordOutput.test(outputName)) continue;
     // `outputActive` is false for a paused output, so only other recordings are ruled out by it.
     if (
       outputActive === false &&
@@ -152,8 +155,10 @@ export async function recordingPath(link: ObsLink): Promise<string | null> {
       continue;
     }
     const { outputSettings } = await link.call('GetOutputSettings', { outputName });
-    const path = outputSettings['path'];
-    if (typeof path === 'string' && path !== '') return path;
+    // The output for custom ffmpeg settings calls it an address, and may have a real one.
+    const path = outputSettings['path'] ?? outputSettings['url'];
+    if (typeof path === 'string' && path !== '' && !/^[a-z][a-z0-9+]+:\/\//i.test(path))
+      return path;
   }
   return null;
 }

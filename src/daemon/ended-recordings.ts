@@ -2,10 +2,12 @@
  * What a person hears when a recording ends that they did not stop themselves: why it ended, what
  * became of it, and what there is to do.
  */
-import { describe, type Recorder } from '../capture/recorder.ts';
+import { dirname } from 'node:path';
+import { describe, type LossCause, type Recorder } from '../capture/recorder.ts';
 import type { SessionEvent } from '../session/events.ts';
 import type { Refusal } from '../session/refusal.ts';
 import { type EndCause, type Recording, type SessionState, spokenRoom } from '../session/state.ts';
+import { freeBytes } from '../system/machine.ts';
 import type { Warning, WarningDesk } from './warning-desk.ts';
 
 /** So long an ending is told in the status, in ms, unless the next recording begins before. */
@@ -95,3 +97,33 @@ export function warnOfUnstopped(warnings: WarningDesk, recorder: Recorder, probl
     body: { recorder: name },
   });
 }
+
+/** OBS stops by itself when less than 50 MiB are free; what it writes at its end may be a little. */
+const obsStopsBelow = 56 * 1024 * 1024;
+
+/** The file that OBS had to end for want of room; null when there is room. */
+export async function fullDiskOf(path: string | null): Promise<string | null> {
+  const free = path === null ? null : await freeBytes(dirname(path));
+  return free !== null && free < obsStopsBelow ? path : null;
+}
+
+/** Warns that OBS stopped for want of room; gives the reason in words. */
+export function warnOfFullDisk(warnings: WarningDesk, recorder: string, path: string): string {
+  const text = `${recorder} stopped by itself: the disk of ${path} is full.`;
+  const next = 'free some space, or record to another disk';
+  const body = { recorder, path };
+  warnings.raise(`${recorder}:disk-full`, { kind: 'disk-full', level: 'error', text, next, body });
+  return 'OBS stopped before the disk was full';
+}
+
+/** What a recorder's loss is to its recording. */
+export const endCauseOf: Readonly<Record<LossCause, EndCause>> = {
+  'connection-closed': 'recorder-died',
+  'process-ended': 'recorder-died',
+  'device-lost': 'device-lost',
+  'disk-full': 'disk-full',
+  'ended-while-away': 'recorder-died',
+};
+
+/** What stays to be read in the status until the recorder begins its next recording. */
+export const toldUntilNext = ['lost', 'ended', 'disk-full', 'unpermitted'] as const;

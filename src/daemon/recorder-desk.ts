@@ -21,7 +21,15 @@ import { isRefusal, type Refusal } from '../session/refusal.ts';
 import { type EndCause, isLive, type Recording, type SessionState } from '../session/state.ts';
 import { rowOf } from '../session/table.ts';
 import type { DaemonContext } from './area.ts';
-import { noteEnforced, warnOfEnd, warnOfUnstopped } from './ended-recordings.ts';
+import {
+  endCauseOf,
+  fullDiskOf,
+  noteEnforced,
+  toldUntilNext,
+  warnOfEnd,
+  warnOfFullDisk,
+  warnOfUnstopped,
+} from './ended-recordings.ts';
 import { isUnwritable } from './interruptions.ts';
 import { Restarts } from './restarts.ts';
 import type { Applied, Driver, Sessions } from './sessions.ts';
@@ -222,11 +230,9 @@ export class RecorderDesk {
   #onChange(recorder: Recorder, change: RecorderChange): void {
     const { now, asked } = change;
     const path = pathOf(now);
-    this.#context.publish({
-      type: `recorder:${now.state}`,
-      text: `${recorder.name} is ${describe(now)}${path ? `: ${path}` : ''}.`,
-      body: { recorder: recorder.name, ...now, asked },
-    });
+    const text = `${recorder.name} is ${describe(now)}${path ? `: ${path}` : ''}.`;
+    const body = { recorder: recorder.name, ...now, asked };
+    this.#context.publish({ type: `recorder:${now.state}`, text, body });
     this.#claim(recorder);
     if (now.state === 'stopped') this.#warnings.clear(`${recorder.name}:unpermitted`);
     if (asked && now.state !== 'lost') return;
@@ -235,7 +241,8 @@ export class RecorderDesk {
     this.#unwritten.set(name, (this.#unwritten.get(name) ?? 0) + 1);
     this.#soon(recorder, async () => {
       this.#unwritten.set(name, (this.#unwritten.get(name) ?? 1) - 1);
-      this.#writeDown(recorder, change);
+      if (change.now.state === 'stopped') await this.#stoppedByItself(recorder, change.now.path);
+      else this.#writeDown(recorder, change);
     });
   }
 
@@ -249,9 +256,6 @@ export class RecorderDesk {
       const paused = this.liveOf(recorder.name);
       if (paused) this.#bind(recorder, paused.recording.id);
       this.#tell(paused, 'recorder-paused');
-    } else if (now.state === 'stopped') {
-      this.#bound.delete(recorder.name);
-      this.#tell(live, 'recorder-stopped');
     } else if (now.state === 'lost') {
       this.#bound.delete(recorder.name);
       this.#lost(recorder, live, now);
@@ -267,6 +271,15 @@ export class RecorderDesk {
   #goesOn(recorder: Recorder, live: LiveRecording): void {
     this.#bind(recorder, live.recording.id);
     if (live.recording.state === 'paused') this.#tell(live, 'recorder-resumed');
+  }
+
+  /** By its own button; or for want of room, which OBS tells nobody but in its window. */
+  async #stoppedByItself(recorder: Recorder, path: string | null): Promise<void> {
+    this.#bound.delete(recorder.name);
+    const full = recorder.kind === 'obs' ? await fullDiskOf(path) : null;
+    const live = this.liveOf(recorder.name);
+    if (full === null || !live) return this.#tell(live, 'recorder-stopped');
+    this.#interrupt(live, 'disk-full', warnOfFullDisk(this.#warnings, recorder.name, full));
   }
 
   /** Somebody pressed the recorder's own button. */
@@ -480,17 +493,6 @@ export class RecorderDesk {
     return next;
   }
 }
-
-/** What stays to be read in the status until the recorder begins its next recording. */
-const toldUntilNext = ['lost', 'ended', 'disk-full', 'unpermitted'] as const;
-
-const endCauseOf: Readonly<Record<LossCause, EndCause>> = {
-  'connection-closed': 'recorder-died',
-  'process-ended': 'recorder-died',
-  'device-lost': 'device-lost',
-  'disk-full': 'disk-full',
-  'ended-while-away': 'recorder-died',
-};
 
 function recordingIn(events: readonly SessionEvent[]): RecordingId | undefined {
   return events.find((event) => event.type === 'recording-started')?.recording;

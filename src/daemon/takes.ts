@@ -49,6 +49,9 @@ const followEveryMs = 400;
 /** So long a person has to declare what a recorder began, before it counts as undeclared, in ms. */
 const declareWithinMs = 5_000;
 
+/** A file that is renamed is sighted under its new name within this time, in ms. */
+const renamedWithinMs = 3_000;
+
 /** Told when a take begins to grow, when its journey has ended, and when its file is gone. */
 export type TakeListener = (take: TakeRecord, moment: TakeMoment) => void;
 export type TakeMoment = 'growing' | 'settled' | 'indexed' | 'gone';
@@ -69,6 +72,7 @@ export class Takes {
   readonly #owners = new Map<string, string>();
   #timer: NodeJS.Timeout | undefined;
   #looking = false;
+  #closed = false;
   /** Set by whoever speaks to recorders: the recording that a file belongs to by its recorder's word. */
   recorderSays: ((path: string) => RecordingId | undefined) | undefined;
 
@@ -96,6 +100,7 @@ export class Takes {
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     clearInterval(this.#timer);
     this.#queue.clear();
     this.#batches.clear();
@@ -457,6 +462,18 @@ export class Takes {
     this.#tell('gone', vanished, `${path} is no longer there.`);
     this.#scans.drop(take.id);
     this.#notify(vanished, 'gone');
+    setTimeout(() => this.#endVanished(take), renamedWithinMs).unref();
+  }
+
+  /** What only its file showed has ended with it, unless the file has come back by another name. */
+  #endVanished({ id, path }: TakeRecord): void {
+    const take = this.#closed ? undefined : this.#context.catalogue.takes.byId(id);
+    const found = take && this.#sessions.recording(take.recording);
+    if (take?.identity !== '' || found?.recording.control !== 'observed') return;
+    const recording = found.recording.id;
+    const detail = `${path} is no longer there`;
+    const cause = 'recorder-died';
+    this.#sessions.try(found.state.id, { type: 'interrupt', recording, cause, detail });
   }
 
   // ---- diagnosed, repaired, verified, indexed ----------------------------------------------------
