@@ -31,7 +31,7 @@ export interface TableRow {
   readonly hasReference?: boolean;
   /** Uncompressed sound of so many bytes a frame, behind the chunk of this name and more bytes. */
   readonly bare?: readonly [chunk: string, more: number, bytesPerFrame: number];
-  /** Takes seconds, or differs from another row in little: only `npm run table` measures it. */
+  /** Takes seconds, or a recorder's row says as much: only `npm run table` measures it. */
   readonly isSlow?: boolean;
   /** Only the first so many streams are compared: ffmpeg packs uncompressed sound as it likes. */
   readonly compared?: number;
@@ -90,12 +90,14 @@ export const rows: readonly TableRow[] = [
     extension: 'webm',
     make: [...picture, '-c:v', 'libvpx', '-deadline', 'realtime', '-c:a', 'libopus'],
     needs: ['libvpx', 'libopus'],
+    isSlow: true,
   },
   {
     what: 'WebM live, unknown sizes: VP8 + Opus',
     extension: 'webm',
     make: [...picture, '-c:v', 'libvpx', '-deadline', 'realtime', '-c:a', 'libopus', '-live', '1'],
     needs: ['libvpx', 'libopus'],
+    isSlow: true,
   },
   {
     what: 'MPEG-TS: H.264 + AAC',
@@ -103,12 +105,14 @@ export const rows: readonly TableRow[] = [
     make: [...picture, ...x264, '-c:a', 'aac'],
     needs: ['libx264'],
     atLeast: 0.99,
+    isSlow: true,
   },
   {
     what: 'FLV: H.264 + AAC',
     extension: 'flv',
     make: [...picture, ...x264, '-c:a', 'aac'],
     needs: ['libx264'],
+    isSlow: true,
   },
   {
     what: 'AVI: MPEG-4 + MP3',
@@ -128,12 +132,14 @@ export const rows: readonly TableRow[] = [
     extension: 'wav',
     make: [...tone, '-c:a', 'pcm_s16le'],
     bare: ['data', 8, 2],
+    isSlow: true,
   },
   {
     what: 'AIFF: PCM',
     extension: 'aiff',
     make: [...tone, '-c:a', 'pcm_s16be'],
     bare: ['SSND', 16, 2],
+    isSlow: true,
   },
   { what: 'Ogg: Opus', extension: 'opus', make: [...tone, '-c:a', 'libopus'], needs: ['libopus'] },
   {
