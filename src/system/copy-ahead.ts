@@ -11,7 +11,8 @@ import { Cancelled, type Progress } from '../container/bytes.ts';
 import type { FileIdentity, FileSource } from './files.ts';
 import { startThread } from './thread.ts';
 
-export const blockSize = 4 * 1024 * 1024;
+/** What lies in a core's cache between reading and writing costs half: 1.1 s a GB, 2.2 s in 4 MB. */
+export const blockSize = 256 * 1024;
 
 /** Where in the shared numbers what is told. */
 export const places = { state: 0, stop: 1, blocks: 2 } as const;

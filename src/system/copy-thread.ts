@@ -16,7 +16,7 @@ import { blockSize, type CopyOrder, copyStates, places } from './copy-ahead.ts';
 import { identityOf, sameIdentity } from './files.ts';
 
 /** What is on its way to the disk early need not be waited for at the end. */
-const blocksBetweenSyncs = 16;
+const blocksBetweenSyncs = 256;
 
 function copy({ path, partial, identity, shared }: CopyOrder): boolean {
   const from = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));

@@ -33,7 +33,7 @@ import { basename, dirname, extname, join } from 'node:path';
 import { Cancelled, type Progress } from '../container/bytes.ts';
 import type { OutputPiece } from '../container/repair-plan.ts';
 import { RoomtapeError } from '../errors.ts';
-import { CopyAhead } from './copy-ahead.ts';
+import { blockSize, CopyAhead } from './copy-ahead.ts';
 import { type FileSource, identityOf, quoted, sameIdentity, systemCode } from './files.ts';
 
 /** The part of a plan that the writer needs. */
@@ -64,8 +64,6 @@ export interface Written {
   readonly how: 'cloned' | 'copied' | 'adopted';
 }
 
-/** Bytes written at once. */
-const blockSize = 4 * 1024 * 1024;
 /** Room for the file system's own bookkeeping. */
 const smallReserve = 1024 * 1024;
 
