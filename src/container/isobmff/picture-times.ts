@@ -96,7 +96,7 @@ function loosened(bounds: PictureBounds, model: TrackModel): TrackModel {
     run = index > 0 && bounds.behind[index] === bounds.behind[index - 1] ? run + 1 : 1;
     if (isBounded(bounds, index)) longest = Math.max(longest, run);
   }
-  const play = longest * meanDuration(bounds) + 0.1;
+  const play = longest * meanDuration(bounds).mean + 0.1;
   return { ...model, early: model.early - play, late: model.late + play };
 }
 
@@ -119,8 +119,8 @@ function* candidateRates(
 ): Generator<Rate> {
   const reference = referenceRate(model);
   if (reference) yield reference;
-  const mean = meanDuration(bounds);
-  if (frameRate > 0 && (mean === 0 || Math.abs(1 / frameRate / mean - 1) < 0.02)) {
+  const { mean, off } = meanDuration(bounds);
+  if (frameRate > 0 && (mean === 0 || Math.abs(1 / frameRate / mean - 1) < 0.02 + off)) {
     yield rateOf(frameRate);
   }
   if (mean <= 0) return;
@@ -131,7 +131,7 @@ function* candidateRates(
       const [low, high] = startRange(bounds, model, rate, 0, stretchEnd(bounds, 0));
       return high - low;
     };
-    const close = usualRates.filter((rate) => near(rate) < 0.005);
+    const close = usualRates.filter((rate) => near(rate) < 0.005 + off);
     yield* close.sort((a, b) => room(b) - room(a));
   }
   yield* usualRates.filter((rate) => near(rate) < 0.05).sort((a, b) => near(a) - near(b));
@@ -145,24 +145,37 @@ function rateOf(frameRate: number): Rate {
   return known ?? { timescale: 90000, ticks: Math.round(90000 / frameRate) };
 }
 
-/** Mean seconds from picture to picture by the sound, in the longest stretch; 0 when unknown. */
-function meanDuration(bounds: PictureBounds): number {
+/**
+ * Mean seconds from picture to picture by the sound, in the longest stretch, and the part by which
+ * that may be off: pictures that are written in runs between runs of sound all have the same bounds.
+ * The mean is 0 when it is unknown.
+ */
+function meanDuration(bounds: PictureBounds): { mean: number; off: number } {
   let best = 0;
-  let mean = 0;
+  let found = { mean: 0, off: 0 };
   for (let from = 0; from < bounds.count; ) {
-    let to = from;
-    while (to < bounds.count && bounds.stretch[to] === bounds.stretch[from]) to += 1;
+    const to = stretchEnd(bounds, from);
     let first = from;
     let last = to - 1;
     while (first < last && !isBounded(bounds, first)) first += 1;
     while (last > first && !isBounded(bounds, last)) last -= 1;
     if (last - first > best) {
       best = last - first;
-      mean = (middle(bounds, last) - middle(bounds, first)) / (last - first);
+      const mean = (middle(bounds, last) - middle(bounds, first)) / best;
+      const unsure = alikeAround(bounds, first) + alikeAround(bounds, last) - 2;
+      found = { mean, off: Math.min(0.2, unsure / best) };
     }
     from = to;
   }
-  return mean;
+  return found;
+}
+
+/** How many pictures stand between the same two sounds as this one, itself included. */
+function alikeAround(bounds: PictureBounds, index: number): number {
+  let [from, to] = [index, index];
+  while (from > 0 && bounds.behind[from - 1] === bounds.behind[index]) from -= 1;
+  while (to + 1 < bounds.count && bounds.behind[to + 1] === bounds.behind[index]) to += 1;
+  return to - from + 1;
 }
 
 function isBounded(bounds: PictureBounds, index: number): boolean {
