@@ -44,7 +44,10 @@ export interface Frame {
   readonly mayStart: boolean;
   /** The code the command will end with; `done` unless the command sets another. */
   exitCode: ExitCode;
-  /** Aborted by the first Ctrl-C; the second ends the process. Ask for it only to clean up. */
+  /**
+   * Aborted by the first Ctrl-C, and when the process or its terminal is ended; the second signal ends
+   * the process. Ask for it only to clean up.
+   */
   readonly cancelled: AbortSignal;
   /** Prints results: a table, text or JSON. Call it once. */
   print<T>(document: Document<T>): Promise<void>;
@@ -60,6 +63,8 @@ export interface Frame {
   begin(options: Readonly<Record<string, unknown>>): void;
   close(): void;
 }
+
+const endings = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /**
  * @param loadDaemon  gives the daemon's code
@@ -94,7 +99,7 @@ export function createFrame(
         const controller = new AbortController();
         abort = controller;
         interrupt = () => controller.abort();
-        process.once('SIGINT', interrupt);
+        for (const signal of endings) process.once(signal, interrupt);
       }
       return abort.signal;
     },
@@ -120,7 +125,8 @@ export function createFrame(
     },
     close() {
       showLine('');
-      if (interrupt) process.removeListener('SIGINT', interrupt);
+      if (!interrupt) return;
+      for (const signal of endings) process.removeListener(signal, interrupt);
     },
   };
 }

@@ -381,31 +381,34 @@ describe('given bad input', () => {
   });
 });
 
-describe('given a recovery that is cancelled with Ctrl-C', () => {
-  test('nothing is left behind and the original is as it was', async () => {
-    const busy = place('busy');
-    const broken = interrupted(join(busy, 'torn.mp4'), 1);
-    // An ffmpeg that never ends keeps the command in its last phase until the signal comes.
-    const slow = join(folder, 'slow-ffmpeg');
-    writeFileSync(
-      slow,
-      `#!/bin/sh\ncase "$*" in *-stats*) echo decoding >&2; sleep 60;; *) exec '${ffmpeg.path}' "$@";; esac\n`,
-    );
-    chmodSync(slow, 0o755);
-    const before = digest(broken);
-    const child = spawn(process.execPath, [main, 'recover', broken, '--reference', whole], {
-      env: { ...process.env, ROOMTAPE_HOME: home, ROOMTAPE_FFMPEG: slow },
-      stdio: ['ignore', 'ignore', 'pipe'],
-    });
-    const output = join(busy, 'torn.recovered.mp4');
-    const look = setInterval(() => {
-      if (!existsSync(output)) return;
-      clearInterval(look);
-      child.kill('SIGINT');
-    }, 20);
-    const code = await new Promise((done) => child.on('exit', done));
-    expect(code).toBe(1);
-    expect(readdirSync(busy)).toEqual(['torn.mp4']);
-    expect(digest(broken)).toBe(before);
-  });
+describe('given a recovery that is cancelled, ended or whose terminal is closed', () => {
+  test.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
+    'on %s nothing is left behind and the original is as it was',
+    async (signal) => {
+      const busy = place(`busy-${signal}`);
+      const broken = interrupted(join(busy, 'torn.mp4'), 1);
+      // An ffmpeg that never ends keeps the command in its last phase until the signal comes.
+      const slow = join(folder, 'slow-ffmpeg');
+      writeFileSync(
+        slow,
+        `#!/bin/sh\ncase "$*" in *-stats*) echo decoding >&2; sleep 60;; *) exec '${ffmpeg.path}' "$@";; esac\n`,
+      );
+      chmodSync(slow, 0o755);
+      const before = digest(broken);
+      const child = spawn(process.execPath, [main, 'recover', broken, '--reference', whole], {
+        env: { ...process.env, ROOMTAPE_HOME: home, ROOMTAPE_FFMPEG: slow },
+        stdio: ['ignore', 'ignore', 'pipe'],
+      });
+      const output = join(busy, 'torn.recovered.mp4');
+      const look = setInterval(() => {
+        if (!existsSync(output)) return;
+        clearInterval(look);
+        child.kill(signal);
+      }, 20);
+      const code = await new Promise((done) => child.on('exit', done));
+      expect(code).toBe(1);
+      expect(readdirSync(busy)).toEqual(['torn.mp4']);
+      expect(digest(broken)).toBe(before);
+    },
+  );
 });

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { EventLog } from '../story/event-log.ts';
-import { Ground, until } from './daemon-under-fault.ts';
+import { Ground, sha256, until } from './daemon-under-fault.ts';
 import { Replay, recordedMkv } from './replay.ts';
 
 const hour = 3_600_000;
@@ -55,6 +55,32 @@ describe('given a clock that jumps hours', () => {
     recorder.crash();
     await log.take('settled', path);
     await ground.indexed(path);
+    expect(await ground.takes()).toHaveLength(1);
+  });
+
+  test('when the machine slept eight hours, nothing was stopped, and what expired is not revived', async () => {
+    const { ground, log, setClock } = await evening();
+    const path = ground.path('a.mkv');
+    const recorder = new Replay(path, recordedMkv());
+    ended.push(() => recorder.crash());
+    recorder.write(4_000);
+    await log.take('sighted', path);
+    const pid = await ground.machine.daemonPid();
+    // A sleeping machine stands still, all of it; when it wakes up only the wall clock has gone on.
+    process.kill(pid, 'SIGSTOP');
+    ended.push(() => process.kill(pid, 'SIGCONT'));
+    setClock(8 * hour);
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    process.kill(pid, 'SIGCONT');
+    const refused = await ground.machine.run('record', '--as', 'Ada', '--room', '1');
+    expect(refused.code).toBe(4);
+    recorder.write(500);
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    const told = log.events.map(({ type }) => type);
+    expect(told).not.toContain('take:settled');
+    recorder.crash();
+    await log.take('settled', path);
+    expect((await ground.indexed(path)).sha256).toBe(sha256(path));
     expect(await ground.takes()).toHaveLength(1);
   });
 

@@ -1,6 +1,7 @@
 /**
  * Requests made to hurt: search text that is a language, bodies without end, senders without haste.
  */
+import { spawnSync } from 'node:child_process';
 import { type ClientRequest, request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { pathsOf } from '../../src/system/paths.ts';
@@ -75,6 +76,27 @@ describe('given search text that is SQL or the syntax of a full-text search', ()
     for (const text of ['Ada', '"Ada"', "Ada'", 'ada evening']) {
       expect((await ground.client.call('recording.search', { text })).recordings).toHaveLength(1);
     }
+  });
+});
+
+describe.runIf(process.getuid?.() === 0)('given another user of the machine', () => {
+  test('the socket, the catalogue and the key are out of their reach', () => {
+    const { socket, catalogue, keys, log } = pathsOf(ground.machine.home);
+    const attempt = `
+      const { readFileSync } = require('node:fs');
+      for (const path of ${JSON.stringify([catalogue, `${keys}/identity.pem`, log])}) {
+        try { readFileSync(path); console.log('read ' + path); } catch (problem) { console.log(problem.code); }
+      }
+      require('node:net').connect(${JSON.stringify(socket)})
+        .on('connect', () => { console.log('connected'); process.exit(); })
+        .on('error', (problem) => console.log(problem.code));`;
+    const { stdout } = spawnSync(process.execPath, ['-e', attempt], {
+      uid: 65_534,
+      gid: 65_534,
+      cwd: '/',
+      encoding: 'utf8',
+    });
+    expect(stdout.trim().split('\n')).toEqual(['EACCES', 'EACCES', 'EACCES', 'EACCES']);
   });
 });
 

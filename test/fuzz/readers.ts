@@ -40,16 +40,21 @@ export function seedsByReader(all: readonly Seed[]): Map<string, Seed[]> {
 const mostPieces = 200_000;
 
 /**
- * Does to a file all that Roomtape would: diagnose, plan with and without a reference, walk the
- * pieces. Returns what is wrong with the answers, or null.
+ * Does to a file all that Roomtape would: diagnose, plan with and (unless told otherwise) without a
+ * reference, walk the pieces. Returns what is wrong with the answers, or null.
  */
-export function readAll(bytes: Uint8Array, profile: ReferenceProfile | null): string | null {
+export function readAll(
+  bytes: Uint8Array,
+  profile: ReferenceProfile | null,
+  withoutReference = true,
+): string | null {
   const source = countingSource(bytes);
   diagnose(source);
   const format = recogniseFormat(source);
   if (!format) return null;
   format.falseClaims?.(source);
-  for (const references of profile ? [[profile], []] : [[]]) {
+  const known = profile ? [[profile]] : [];
+  for (const references of profile && !withoutReference ? known : [...known, []]) {
     const outcome = format.planRepair(source, { references, experimentalZoom: true });
     if (outcome.kind === 'none') continue;
     let size = 0;

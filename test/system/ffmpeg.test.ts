@@ -62,13 +62,23 @@ describe('given a file to decode to its end', () => {
     expect(await decodeFully(ffmpeg, odd)).toMatchObject({ outcome: 'ok' });
   });
 
-  test('when it is a playlist in disguise, then nothing it names is opened', async () => {
-    const list = join(folder, 'list.mp4');
-    writeFileSync(list, `#EXTM3U\n#EXT-X-TARGETDURATION:3\n#EXTINF:3,\n${whole}\n#EXT-X-ENDLIST\n`);
-    const report = await decodeFully(ffmpeg, list);
-    expect(report.outcome).toBe('errors');
-    expect(report.decodedMs ?? 0).toBe(0);
-  });
+  test.each([
+    ['HLS', `#EXTM3U\n#EXT-X-TARGETDURATION:3\n#EXTINF:3,\n${whole}\n#EXT-X-ENDLIST\n`],
+    ['concat', `ffconcat version 1.0\nfile '${whole}'\n`],
+    [
+      'DASH',
+      `<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static" mediaPresentationDuration="PT3S"><Period><AdaptationSet mimeType="video/mp4"><Representation id="0" bandwidth="1"><BaseURL>file:${whole}</BaseURL></Representation></AdaptationSet></Period></MPD>`,
+    ],
+  ])(
+    'when it is a playlist of %s in disguise, then nothing it names is opened',
+    async (_, text) => {
+      const list = join(folder, 'list.mp4');
+      writeFileSync(list, text);
+      const report = await decodeFully(ffmpeg, list);
+      expect(report.outcome).toBe('errors');
+      expect(report.decodedMs ?? 0).toBe(0);
+    },
+  );
 
   test('when ffmpeg hangs, then it is ended and counted as an error', async () => {
     const hanging = join(folder, 'hanging');
