@@ -21,7 +21,10 @@ export const isUnwritable = (
   (problem.code === 'disk-full' || problem.code === 'write-failed');
 
 export class Interruptions {
+  /** Resolves when somebody ends the daemon. */
+  readonly ended: Promise<void>;
   readonly #log: Log;
+  #resolveEnded: () => void = () => {};
   #end: Interruption | undefined;
   #first: Interruption | undefined;
   #wake: (() => void) | undefined;
@@ -29,6 +32,9 @@ export class Interruptions {
 
   constructor(log: Log) {
     this.#log = log;
+    this.ended = new Promise((resolve) => {
+      this.#resolveEnded = resolve;
+    });
     for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
       process.on(signal, () => {
         this.#signals += 1;
@@ -43,6 +49,7 @@ export class Interruptions {
   /** Ends the daemon, whatever else is the matter. */
   end(reason: string): void {
     this.#end ??= { kind: 'end', reason };
+    this.#resolveEnded();
     this.#wake?.();
   }
 

@@ -56,6 +56,10 @@ const renamedWithinMs = 3_000;
 export type TakeListener = (take: TakeRecord, moment: TakeMoment) => void;
 export type TakeMoment = 'growing' | 'settled' | 'indexed' | 'gone';
 
+/** When an old file ended is only known once it was diagnosed. */
+const isFreshlyRecorded = (take: TakeRecord): boolean =>
+  take.endedAt !== null && !reached(take, 'diagnosed');
+
 export class Takes {
   readonly #context: DaemonContext;
   readonly #sessions: Sessions;
@@ -478,15 +482,20 @@ export class Takes {
 
   // ---- diagnosed, repaired, verified, indexed ----------------------------------------------------
 
-  /** What was just recorded does not wait behind a folder full of old files. */
-  #enqueue({ id, endedAt }: TakeRecord): void {
+  /**
+   * What was just recorded does not wait behind a folder full of old files, and no file waits to be
+   * looked at behind the repair of another: a whole one among them makes the repairs quick.
+   */
+  #enqueue(take: TakeRecord, isFresh = isFreshlyRecorded(take)): void {
+    const { id } = take;
     if (this.#queued.has(id)) return;
     this.#queued.add(id);
+    const priority = (isFresh ? 2 : 0) + (reached(take, 'diagnosed') ? 0 : 1);
     const work = async () => {
       this.#queued.delete(id);
       await this.#advance(id);
     };
-    void this.#queue.add(work, { priority: endedAt === null ? 0 : 1 });
+    void this.#queue.add(work, { priority });
   }
 
   async #advance(id: string): Promise<void> {
@@ -500,6 +509,11 @@ export class Takes {
         const after = this.#claimAgain(this.#put(take, foundOut(take, step.change)));
         if (step.diagnosis) this.#concludeRecording(after, step.diagnosis);
         this.#tell(step.stage, after, step.says);
+        const isBroken = step.diagnosis?.recoverable && step.diagnosis.verdict !== 'whole';
+        if (isBroken && !reached(begun, 'diagnosed') && this.#queue.size > 0) {
+          this.#enqueue(after, isFreshlyRecorded(begun));
+          return;
+        }
         if (after.stage === 'indexed') {
           this.#scans.drop(id);
           this.#notify(after, 'indexed');

@@ -34,15 +34,14 @@ export async function waitForRoom(
     onBug: (route, bug) => log.error({ route, err: bug }, 'a request hit a bug'),
   });
   const socket = new ListeningSocket(paths, server, log);
-  interruptions.begin();
-  const ended = interruptions.next();
+  const ended = interruptions.ended.then(() => 'ended' as const);
   try {
     await socket.open();
     for (;;) {
       const timer = new AbortController();
       const found = await Promise.race([ended, pause(lookEveryMs, timer.signal)]);
       timer.abort();
-      if (found?.kind === 'end') return false;
+      if (found === 'ended') return false;
       if (hasRoom(paths.home)) return true;
     }
   } finally {

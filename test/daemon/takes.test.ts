@@ -14,10 +14,13 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
+import { Ground } from '../faults/daemon-under-fault.ts';
+import { recordedMp4 } from '../faults/replay.ts';
 import { Machine } from '../story/roomtape-command.ts';
 import { ffmpeg, h264AndAac, pictureAndTone, runFfmpeg } from '../system/media.ts';
 import { temporaryFolder } from '../system/temporary-folder.ts';
 
+const fixtures = join(import.meta.dirname, '..', '..', 'fixtures');
 const folder = temporaryFolder('takes');
 const whole = join(folder, 'whole.mp4');
 /** A constant rate, so that a few seconds make a file that a recorder has written blocks of. */
@@ -198,6 +201,26 @@ async function eveningWithUnshown() {
   writeFileSync(path, torn);
   return { machine, watched, path };
 }
+
+describe('given a folder of broken files with one whole one behind them', () => {
+  test('all are looked at before any is repaired, so that the whole one serves them', async () => {
+    const ground = await Ground.open();
+    machines.push(ground.machine);
+    await ground.machine.json('down');
+    const small = readFileSync(join(fixtures, 'isobmff', 'h264-3aac.mp4'));
+    const paths = ['a', 'b', 'c'].map((name) => ground.path(`${name}.mp4`));
+    for (const path of paths) writeFileSync(path, recordedMp4(small).running);
+    writeFileSync(ground.path('whole.mp4'), small);
+    await ground.machine.json('up');
+    for (const path of paths) {
+      const { id, recoveredPath } = await ground.indexed(path);
+      expect(recoveredPath).toBe(path.replace('.mp4', '.recovered.mp4'));
+      const { takes } = await ground.client.call('recording.show', { id });
+      const report = takes[0]?.detail['report'] as { reference?: string } | undefined;
+      expect(report?.reference).toBe(ground.path('whole.mp4'));
+    }
+  });
+});
 
 describe('given a take whose pictures could not be shown for want of a reference', () => {
   test('when a whole recording of its kind appears, then it is repaired again, in its place', async () => {

@@ -2,7 +2,7 @@
  * Power cuts on real file systems: no acknowledged fact is lost, and a recovered file is there whole or
  * not at all.
  *
- * ROOMTAPE_CUTS sets how many cuts each file system gets (3 in the suite, 50 for the promise).
+ * ROOMTAPE_CUTS sets how many cuts each file system gets (2 in the suite, 50 for the promise).
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -24,7 +24,7 @@ import { h264AndAac, pictureAndTone, runFfmpeg } from '../system/media.ts';
 import { FactWriter, lastFact } from './fact-writer.ts';
 import { canCutPower, type FileSystem, LoopDisk } from './loop-disk.ts';
 
-const cuts = Number(process.env['ROOMTAPE_CUTS'] ?? 3);
+const cuts = Number(process.env['ROOMTAPE_CUTS'] ?? 2);
 const patience = 60_000 + cuts * 20_000;
 
 const aWhile = (most: number) =>
