@@ -102,7 +102,7 @@ class EndSearch {
     const [fewest, most] = lane ? packetsByClock(lane, this.#context, 1) : [0, 0];
     // A wrong number of sounds is possible (one was missed before), but it takes a reason.
     const offClock = (count: number) =>
-      most === 0 ? 0 : 6 * Math.max(0, fewest - count, count - most);
+      most === 0 ? 0 : 12 * Math.max(0, fewest - count, count - most);
     const first = this.#at + Math.max(1, this.#facts().least);
     const from = lane ? Math.max(first, next - (most + 2) * lane.codec.maxSampleBytes) : first;
     let best = isCut && this.#surprise(next) > -3 ? -1 : next;
@@ -201,7 +201,9 @@ const none = [0, 0] as const;
 function oddity(window: ScanWindow, lane: Lane, at: number, length: number): number {
   const off = Math.log(length / Math.max(1, lane.usualBytes));
   const from = at - window.start;
-  return off * off * 2 + (lane.codec.surprise?.(window.bytes, from, from + length) ?? 0);
+  return (
+    Math.min(8, off * off * 3) + (lane.codec.surprise?.(window.bytes, from, from + length) ?? 0)
+  );
 }
 
 function reach(most: number, mean: number): number {
