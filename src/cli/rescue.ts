@@ -417,7 +417,8 @@ async function nextAfter(
   if (outcome.next) return outcome.next;
   if (outcome.reason === 'whole') return null;
   if (outcome.reason === 'foreign') return nextWithoutRepair('foreign');
-  if (outcome.reason !== 'no-parameter-sets') return nextWithoutRepair('beyond-repair');
+  const mayHelp = outcome.reason === 'no-parameter-sets' || outcome.reason === 'nothing-found';
+  if (!mayHelp) return nextWithoutRepair('beyond-repair');
   return `roomtape recover ${quoted(path)} ${withSample}`;
 }
 

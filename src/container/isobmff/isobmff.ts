@@ -60,6 +60,10 @@ function planRepair(source: ByteSource, context: RepairContext): RepairOutcome {
     const hasMedia = found.media.length > 0;
     if (!hasMedia) return noRepair('empty', 'The file has an index and no media.');
   }
+  if (!found.media.some(({ from }) => from < end) && end < source.size) {
+    const detail = `The ${source.size - end} bytes behind byte ${end} are all zero: they were never written to the disk.`;
+    return noRepair('all-zeros', detail);
+  }
   const rescued = rescueByContent(limited(source, end), found, context);
   return 'kind' in rescued ? rescued : planFor(source, rescued, container, faststart);
 }

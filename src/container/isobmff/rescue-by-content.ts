@@ -36,18 +36,28 @@ export function rescueByContent(
   const ranked = rankCandidates(source, from, known);
   const refused: string[] = [];
   let doubted: Candidate | null = null;
-  for (const candidate of ranked.slice(0, 4)) {
-    const verdict = tryHead(source, from, candidate.model, context.trialDecode);
-    if (verdict === 'fits') return scanWith(source, from, candidate, context, refused);
-    if (verdict === 'doubtful') doubted ??= candidate;
-    refused.push(`The pictures do not decode with ${candidate.origin}.`);
+  let fitting: Ranked | null = null;
+  for (const one of ranked.filter(({ share }) => share >= leastShare).slice(0, 4)) {
+    const verdict = tryHead(source, from, one.candidate.model, context.trialDecode);
+    if (verdict === 'fits') fitting = one;
+    if (fitting) break;
+    if (verdict === 'doubtful') doubted ??= one.candidate;
+    refused.push(`The pictures do not decode with ${one.candidate.origin}.`);
   }
+  if (fitting && fitting.share >= surelyShare)
+    return scanWith(source, from, fitting.candidate, context, refused);
   const sizes = known.flatMap(({ model }) => sizesOf(model));
   const isQuickTime = found.brand === 'qt  ' || found.brand === '';
   const guess = guessModel(source, from, { sizes, isQuickTime }, context);
+  if (fitting) {
+    // Much of the head is lost with it: to damage, unless the file explains itself better.
+    const own = guess?.isCertain ? fitOf(source, from, guess.model) : 0;
+    const better = guess && own > fitting.share * 1.2 ? guess : fitting.candidate;
+    return scanWith(source, from, better, context, refused);
+  }
   // A reference with which most pictures decode is better than a guess nothing confirms; one with
   // which none does would only show wrong ones.
-  const doubtedOrNone = doubted ?? (guess ? null : (ranked[0] ?? null));
+  const doubtedOrNone = doubted ?? (guess ? null : (ranked[0]?.candidate ?? null));
   if (doubtedOrNone && !guess?.isCertain)
     return scanWith(source, from, doubtedOrNone, context, refused);
   if (guess) return scanWith(source, from, guess, context, refused);
@@ -68,20 +78,18 @@ export function followGrowing(
   const from = found.media[0]?.from;
   if (from === undefined || found.movie || source.size - from < leastToFollow) return null;
   const [best] = rankCandidates(source, from, referenceCandidates(context.references));
-  return best ? followWith(best, from) : null;
+  return best && best.share >= leastShare ? followWith(best.candidate, from) : null;
 }
 
-const askForReference =
-  'roomtape recover FILE --reference <a whole recording of the same recorder>';
-
 function nothingFits(references: number): NoRepair {
-  if (references > 0) {
-    const detail = `None of ${references} references fits the bytes of this file, and they do not explain themselves.`;
-    return noRepair('nothing-found', detail, askForReference);
-  }
-  const detail =
-    'The codec set-up is nowhere in the file, and there is no whole recording to learn it from.';
-  return noRepair('no-parameter-sets', detail, askForReference);
+  const what =
+    'In its first megabytes there are neither pictures nor sound of a kind that can be told without its index: it may be encrypted, overwritten, or of a codec that says too little of itself.';
+  if (references === 0) return noRepair('no-parameter-sets', what);
+  const tried = references === 1 ? 'The reference does' : `None of ${references} references does`;
+  return noRepair(
+    'nothing-found',
+    `${tried}${references === 1 ? ' not' : ''} fit its bytes. ${what}`,
+  );
 }
 
 function sizesOf(model: MediaModel): (readonly [width: number, height: number])[] {
@@ -129,26 +137,35 @@ function rankCandidates(
   source: ByteSource,
   from: number,
   candidates: readonly Candidate[],
-): Candidate[] {
-  const scored = candidates.map((candidate) => ({
+): Ranked[] {
+  const ranked = candidates.map((candidate) => ({
     candidate,
-    score: fitOf(source, from, candidate.model),
+    share: fitOf(source, from, candidate.model),
   }));
   // One that explains much less than the best is of another recorder, even where the few samples it
   // finds decode.
-  const least = 0.5 * Math.max(0, ...scored.map(({ score }) => score));
-  return scored
-    .filter(({ score }) => score > 0 && score >= least)
-    .sort((a, b) => (Math.abs(a.score - b.score) > a.score * 0.001 ? b.score - a.score : 0))
-    .map(({ candidate }) => candidate);
+  const least = 0.5 * Math.max(0, ...ranked.map(({ share }) => share));
+  return ranked
+    .filter(({ share }) => share > 0 && share >= least)
+    .sort((a, b) => (Math.abs(a.share - b.share) > a.share * 0.001 ? b.share - a.share : 0));
 }
+
+interface Ranked {
+  readonly candidate: Candidate;
+  readonly share: number;
+}
+
+// The first picture of any encoder fits many a reference: one that turns less than this of the head
+// into samples is another recorder's; from so much on nothing better is to be had.
+const leastShare = 0.25;
+const surelyShare = 0.9;
 
 function scanHead(scanner: SampleScanner, source: ByteSource, from: number): void {
   const to = Math.min(source.size, from + trialBytes);
   scanner.scan(source, to, to === source.size);
 }
 
-/** Bytes of a file's head that become samples with a model, less what lies in holes. */
+/** The share of a file's head that becomes samples with a model, less what lies in holes: 0 to 1. */
 function fitOf(source: ByteSource, from: number, model: MediaModel): number {
   const scanner = new SampleScanner(model, from);
   if (scanner.lanes.length === 0) return 0;
@@ -158,7 +175,11 @@ function fitOf(source: ByteSource, from: number, model: MediaModel): number {
   let bytes = 0;
   for (let index = 0; index < samples.count; index += 1) bytes += samples.size[index] ?? 0;
   const missing = samples.perTrack(model.tracks.length).filter((count) => count === 0).length;
-  return samples.count === 0 ? 0 : (bytes / (1 + samples.holes.length)) * 0.9 ** missing;
+  const head = Math.min(source.size, from + trialBytes) - from;
+  // What the end of a short file cuts off is no fault of the model.
+  const read = samples.holes.length === 0 && scanner.tornFrom > 0 ? scanner.tornFrom - from : head;
+  const share = bytes / Math.max(1, read, head / 4);
+  return samples.count === 0 ? 0 : (share / (1 + samples.holes.length)) * 0.9 ** missing;
 }
 
 /** Scans the whole file with one model. */

@@ -293,6 +293,18 @@ describe('given a recording without its index and no reference', () => {
     return bytes;
   }
 
+  test('when the only whole files are of other recorders, the file explains itself', () => {
+    const whole = recording('h264-3aac.mp4');
+    const source = memorySource(withoutIndex(whole));
+    const strangers = ['h264-slices-aac44m.mp4', 'hevc-aac.mp4', 'h264-opus.mp4', 'av1-aac.mp4'];
+    const references = strangers.map((name) => profileOf(recording(name)));
+    // Any decoder is content with the first picture that any of them finds.
+    const trialDecode = () => ({ frames: 1, errors: 0 });
+    const repair = plan(isobmff.planRepair(source, { references, trialDecode }));
+    expect(repair.bytesLost).toBe(0);
+    expect(repair.tracks.map(({ samples }) => samples)).toEqual([120, 189, 189, 189]);
+  });
+
   test('when a reference does not decode, the plan says so', () => {
     const whole = recording('h264-3aac.mp4');
     const source = memorySource(withoutIndex(whole));
