@@ -28,6 +28,7 @@ const layouts: readonly Layout[] = [
 
 // The values looked at: a tenth of a second is enough, and silence has no layout.
 const mostValues = 20_000;
+const leastFits = 0.6;
 
 /** The likeliest layout of PCM in these runs; null when they hold no sound that is smooth. */
 export function findPcm(bytes: Uint8Array, runs: readonly SoundRun[]): FoundSound | null {
@@ -35,9 +36,10 @@ export function findPcm(bytes: Uint8Array, runs: readonly SoundRun[]): FoundSoun
   for (const layout of layouts) {
     for (const channels of [2, 1]) {
       const frame = layout.width * channels;
-      const fitting = runs.filter(([at, end]) => (end - at) % frame === 0).length;
-      if (fitting < runs.length * 0.9) continue;
-      const roughness = roughnessOf(bytes, runs, layout, channels);
+      // Quiet sound looks like a picture now and then, which leaves runs that are no whole frames.
+      const fitting = runs.filter(([at, end]) => (end - at) % frame === 0);
+      if (fitting.length < runs.length * leastFits) continue;
+      const roughness = roughnessOf(bytes, fitting, layout, channels);
       // One channel is a little rough as two, two are very rough as one. Two narrow values look like
       // a wide one whose low half does not matter, never the other way round.
       const isWider = best !== null && layout.width > best.layout.width;

@@ -190,11 +190,21 @@ function modelOf(
   return { timescale: 1000, writer: null, tracks: [video, ...sounds] };
 }
 
+function hasPictures(source: ByteSource, from: number): boolean {
+  return (['h264', 'hevc'] as const).some((codec) => {
+    const plain = blindCodec({ codec, frameNumBits: 0, orderBits: 0 });
+    const survey = surveyHead(source, from, from + headBytes, plain);
+    return survey.pictures.length >= leastPictures;
+  });
+}
+
 /** Sound between bytes of which nothing is known, or with nothing else. */
 function guessSoundAlone(source: ByteSource, from: number, hints: GuessHints): Guess | null {
   const to = Math.min(source.size, from + 256 * 1024);
   const runs = [{ at: from, end: to }];
-  const guess = guessSound(source, runs, hints.isQuickTime);
+  // Any bytes may be PCM: where there are pictures that could not be had, it is not all of the file.
+  const mayBePcm = hints.isQuickTime && !hasPictures(source, from);
+  const guess = guessSound(source, runs, mayBePcm);
   if (!isSoundThroughout(source, guess, from, to, hints)) return null;
   const tracks = soundTracks(guess, { pictures: [], runs, end: to }, 0);
   const model = { timescale: 1000, writer: null, tracks };

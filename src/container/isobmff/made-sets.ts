@@ -64,8 +64,13 @@ export function findMadeSets(
     context.tell();
     trials += 1;
     if (trials > (options ? mostTrials : mostBlindTrials)) break;
-    pictures ??= picturesBy(source, first.at, layout) ?? picturesOf(source, survey, sync);
-    if (!confirms(layout, pictures, isRead, context)) continue;
+    // Searched sets may refuse slices that are right: theirs are the pictures of the blind survey.
+    pictures ??=
+      (options && picturesBy(source, first.at, layout)) ?? picturesOf(source, survey, sync);
+    // Settings that the encoder told and a size that was read need no decoder: it would object to
+    // damage in just these pictures, too. The whole file is decoded in the end.
+    const isKnown = options !== null && isRead;
+    if (!isKnown && !confirms(layout, pictures, isRead, context)) continue;
     best = { layout, candidate };
     if (isRead) break;
   }
