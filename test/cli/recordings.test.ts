@@ -43,6 +43,12 @@ beforeAll(async () => {
   await machine.json('watch', 'add', watched);
   copyFileSync(made, whole);
   writeFileSync(torn, part);
+  // A file that grows while a session is open belongs to it: the session comes later.
+  for (;;) {
+    const takes = (await machine.json<Listed>('list')).flatMap((one) => one.takes);
+    if (takes.filter(({ stage }) => stage === 'indexed').length === 2) break;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
   await machine.json(
     'session',
     'create',
@@ -53,11 +59,6 @@ beforeAll(async () => {
     '--host',
     'Grace',
   );
-  for (;;) {
-    const takes = (await machine.json<Listed>('list')).flatMap((one) => one.takes);
-    if (takes.filter(({ stage }) => stage === 'indexed').length === 2) break;
-    await new Promise((resolve) => setTimeout(resolve, 200));
-  }
 });
 afterAll(() => machine.end());
 

@@ -118,7 +118,10 @@ describe.runIf(canMount())('given a data folder on a disk that becomes full', ()
     expect((await machine.run('status')).out).toContain('is full');
     expect((await machine.run('session', 'create', 'Evening', '--host', 'Mira')).code).toBe(1);
     rmSync(filling);
-    await until(async () => (await machine.run('status')).out.includes('recording   nothing'));
+    await until(async () => {
+      const { code, out } = await machine.run('status');
+      return code === 0 && !out.includes('is full');
+    });
     await ground.session();
   });
 });

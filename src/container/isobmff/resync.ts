@@ -32,7 +32,7 @@ export function findNextSample(
     if (steps % 65_536 === 0 && progress && !progress(at)) throw new Cancelled();
     window.cover(at, 4096);
     if (window.u32(at) === 0 && window.u32(at + 4) === 0) {
-      const end = window.nonZeroFrom(at);
+      const end = window.nonZeroFrom(at, progress);
       if (end >= window.to) return -1;
       // The length in front of a unit begins with up to three zeros.
       at = Math.max(at, end - 4);

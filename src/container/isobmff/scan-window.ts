@@ -1,7 +1,7 @@
 /**
  * The bytes a scan looks at: a window that moves along a source and grows for long samples.
  */
-import type { ByteSource } from '../bytes.ts';
+import { type ByteSource, Cancelled, type Progress } from '../bytes.ts';
 import { needsMore, type SampleCodec } from '../codec/codec.ts';
 
 const blockSize = 2 * 1024 * 1024;
@@ -17,6 +17,8 @@ export class ScanWindow {
   /** What is at `to` is the end for good, and not only of what was written so far. */
   readonly isFinal: boolean;
   readonly #source: ByteSource;
+  /** A run of zeros that was walked: it may be larger than all else in the file. */
+  #zeros = { from: 0, to: 0 };
 
   constructor(source: ByteSource, from: number, to: number, isFinal: boolean) {
     this.#source = source;
@@ -112,10 +114,22 @@ export class ScanWindow {
     return codec.isSureStart(this.bytes, at - this.start, this.bytes.length);
   }
 
-  /** Offset of the first byte at or behind `at` that is not zero; `to` when all are. */
-  nonZeroFrom(at: number): number {
+  /**
+   * Offset of the first byte at or behind `at` that is not zero; `to` when all are.
+   *
+   * @throws Cancelled when `progress` says so
+   */
+  nonZeroFrom(at: number, progress?: Progress): number {
+    if (at >= this.#zeros.from && at < this.#zeros.to) return this.#zeros.to;
+    const end = this.#walkZeros(at, progress);
+    if (end > at) this.#zeros = { from: at, to: end };
+    return end;
+  }
+
+  #walkZeros(at: number, progress?: Progress): number {
     let place = at;
     while (place < this.to) {
+      if (progress && !progress(place)) throw new Cancelled();
       this.cover(place, 1);
       const { bytes } = this;
       if (bytes.length === 0) break;
