@@ -6,7 +6,6 @@
  * anywhere goes on where it stood. The only way back: a settled take that grows again. Rules are in
  * session/take.ts, bytes in container/ behind the rescue service; here they meet.
  */
-import { dirname, join } from 'node:path';
 import PQueue from 'p-queue';
 import type { StatusTake } from '../api/status.ts';
 import type { TakeRecord } from '../catalogue/take-table.ts';
@@ -14,12 +13,10 @@ import type { Diagnosis } from '../container/diagnosis.ts';
 import { RoomtapeError } from '../errors.ts';
 import type { RecorderId } from '../recorders/profile.ts';
 import { judgeName, profileOf, recogniseRecorder } from '../recorders/profiles.ts';
-import { meetingTitle } from '../recorders/zoom-folder.ts';
-import { attributeTake, roomSpans } from '../session/attribution.ts';
+import { roomSpans } from '../session/attribution.ts';
 import type { SessionCommand } from '../session/command.ts';
-import { instant, type ParticipantId, type RecordingId, type TakeId } from '../session/ids.ts';
+import { instant, type RecordingId, type TakeId } from '../session/ids.ts';
 import { isRefusal } from '../session/refusal.ts';
-import { folded } from '../session/state.ts';
 import { rowOf, rowsOf } from '../session/table.ts';
 import { timelineOf } from '../session/timeline.ts';
 import { identityKey } from '../system/open-files.ts';
@@ -31,6 +28,7 @@ import { type Followed, FollowedFiles, growsStill } from './followed-files.ts';
 import { RescueOfTake } from './rescue-of-take.ts';
 import { ScansBeside } from './scans-beside.ts';
 import type { Sessions } from './sessions.ts';
+import { TakeClaims } from './take-claims.ts';
 import {
   foundOut,
   isSameBirth,
@@ -39,9 +37,6 @@ import {
   reasonsOf,
   referenceOf,
   startOf,
-  uncertaintyOf,
-  unclaimedReplay,
-  whoOf,
 } from './take-facts.ts';
 
 /** A growing file is asked about this often, in ms. */
@@ -72,17 +67,15 @@ export class Takes {
   readonly #queued = new Set<string>();
   /** Takes whose file vanished, by its identity: the next look may find it under another name. */
   readonly #departed = new Map<string, string>();
-  /** Whose files a folder holds, by its path. */
-  readonly #owners = new Map<string, string>();
+  readonly #claims: TakeClaims;
   #timer: NodeJS.Timeout | undefined;
   #looking = false;
   #closed = false;
-  /** Set by whoever speaks to recorders: the recording that a file belongs to by its recorder's word. */
-  recorderSays: ((path: string) => RecordingId | undefined) | undefined;
 
   constructor(context: DaemonContext, sessions: Sessions, rescue: Rescue) {
     this.#context = context;
     this.#sessions = sessions;
+    this.#claims = new TakeClaims(context.catalogue, sessions);
     this.#batches = new Batches(context.catalogue);
     this.#followed = new FollowedFiles(context.clock);
     this.#scans = new ScansBeside(context, rescue);
@@ -116,8 +109,12 @@ export class Takes {
   }
 
   ownFolder(folder: string, owner: string | null): void {
-    if (owner === null) this.#owners.delete(folder);
-    else this.#owners.set(folder, owner);
+    this.#claims.ownFolder(folder, owner);
+  }
+
+  /** Set by whoever speaks to recorders: the recording that a file belongs to by its recorder's word. */
+  set recorderSays(says: (path: string) => RecordingId | undefined) {
+    this.#claims.recorderSays = says;
   }
 
   /** What happened in a watched folder. */
@@ -143,7 +140,7 @@ export class Takes {
   #statusOf(take: TakeRecord): StatusTake {
     const followed = this.#followed.get(take.id);
     const declared = this.#sessions.recording(take.recording)?.recording;
-    const isTold = this.recorderSays?.(take.path) !== undefined;
+    const isTold = this.#claims.toldOf(take.path) !== undefined;
     return {
       take: take.id,
       recording: declared && (isTold || declared.control !== 'observed') ? declared.id : null,
@@ -213,7 +210,7 @@ export class Takes {
   // A recorder that finishes its file by writing it anew keeps the name; a new recording does not.
   #isRewrite(take: TakeRecord): boolean {
     // Own capture joins its stretches after a pause and gives the whole the name of the first.
-    const isOurs = this.recorderSays?.(take.path) === take.recording;
+    const isOurs = this.#claims.toldOf(take.path) === take.recording;
     return (
       take.identity === '' || this.#followed.has(take.id) || take.verdict !== 'whole' || isOurs
     );
@@ -248,7 +245,7 @@ export class Takes {
         start,
       },
     };
-    const claimed = this.#claim(draft, sighting.modified);
+    const claimed = this.#claims.of(draft, sighting.modified);
     catalogue.transaction(() => {
       if (claimed.attribution === 'unclaimed' || claimed.attribution === 'ambiguous') {
         this.#putUnclaimed(claimed, 'recording');
@@ -258,62 +255,6 @@ export class Takes {
     this.#attach(claimed);
     this.#tell('sighted', claimed, `${claimed.path} was found (${claimed.recorder}).`);
     this.#startFollowing(claimed.id, sighting);
-  }
-
-  /** Attributes a take to a declared recording if there is one. */
-  #claim(take: TakeRecord, ended: number): TakeRecord {
-    const file = {
-      began: instant(take.startedAt ?? take.sightedAt),
-      ended: instant(ended),
-      uncertainMs: uncertaintyOf(take),
-      topic: meetingTitle(dirname(take.path)).topic,
-    };
-    if (judgeName(take.path) === 'replay') return unclaimedReplay(take);
-    const told = this.recorderSays?.(take.path);
-    if (told !== undefined) {
-      const detail = { ...take.detail, reasons: ['its recorder told the path'], candidates: [] };
-      return { ...take, recording: told, attribution: 'declared', detail };
-    }
-    const raw = this.#rawBeside(take);
-    if (raw) {
-      const reasons = ['Zoom converted it from the raw recording beside it'];
-      const { recording, attribution } = raw;
-      return { ...take, recording, attribution, detail: { ...take.detail, reasons } };
-    }
-    const owner = this.#ownerOf(take);
-    const candidates = this.#sessions.open().flatMap((state) =>
-      [...rowsOf(state.recordings)].map((recording) => ({
-        state,
-        recording,
-        who: whoOf(state, recording),
-        titles: [state.topic, state.rooms[recording.room]?.name ?? ''],
-      })),
-    );
-    const self = this.#sessions.open()[0]?.self ?? null;
-    const found = attributeTake(file, candidates, owner, self);
-    const detail = { ...take.detail, reasons: found.reasons, candidates: found.candidates };
-    const recording = found.recording ?? take.recording;
-    return { ...take, recording, attribution: found.kind, detail };
-  }
-
-  /** The raw recording that a converted file of Zoom was made from, where it was seen. */
-  #rawBeside({ path, recorder }: TakeRecord): TakeRecord | undefined {
-    const raw = join(dirname(path), 'double_click_to_convert_01.zoom');
-    if (recorder !== 'zoom' || path === raw) return undefined;
-    return this.#context.catalogue.takes.byPath(raw)[0];
-  }
-
-  #ownerOf(take: TakeRecord): ParticipantId | null {
-    const folder = String(take.detail['folder'] ?? '');
-    const name = this.#owners.get(folder);
-    if (name === undefined) return null;
-    for (const state of this.#sessions.open()) {
-      const person = [...rowsOf(state.participants)].find(
-        (one) => folded(one.name) === folded(name),
-      );
-      if (person) return person.id;
-    }
-    return null;
   }
 
   #attach(take: TakeRecord): void {
@@ -328,9 +269,9 @@ export class Takes {
     for (const id of this.#followed.keys()) {
       const take = this.#take(id);
       const open = take.attribution === 'unclaimed' || take.attribution === 'ambiguous';
-      const told = this.recorderSays?.(take.path);
+      const told = this.#claims.toldOf(take.path);
       if (!open && (told === undefined || told === take.recording)) continue;
-      this.#moveTo(take, this.#claim(take, this.#context.clock.now()));
+      this.#moveTo(take, this.#claims.of(take, this.#context.clock.now()));
     }
   }
 
@@ -348,7 +289,7 @@ export class Takes {
   /** A file that grows in a session and was not declared is a recording all the same. */
   #observe(take: TakeRecord): TakeRecord {
     if (take.attribution !== 'unclaimed' || judgeName(take.path) === 'replay') return take;
-    const owner = this.#ownerOf(take);
+    const owner = this.#claims.ownerOf(take);
     const state = this.#sessions
       .open()
       .find((one) => rowOf(one.participants, owner ?? one.self) !== undefined);
@@ -432,7 +373,7 @@ export class Takes {
     this.#notify(claimed, 'settled');
     this.#enqueue(this.#take(take.id));
     // Once it is converted, a raw recording is no longer waiting.
-    const raw = this.#rawBeside(claimed);
+    const raw = this.#claims.rawBeside(claimed);
     if (raw && raw.identity !== '' && !this.#followed.has(raw.id)) this.recoverAgain(raw.id);
   }
 
@@ -535,7 +476,7 @@ export class Takes {
   #claimAgain(take: TakeRecord): TakeRecord {
     const open = take.attribution === 'unclaimed' || take.attribution === 'ambiguous';
     if (take.stage !== 'diagnosed' || !open) return take;
-    const claimed = this.#claim(take, take.endedAt ?? take.startedAt ?? take.sightedAt);
+    const claimed = this.#claims.of(take, take.endedAt ?? take.startedAt ?? take.sightedAt);
     this.#moveTo(take, claimed);
     return claimed.recording === take.recording ? take : claimed;
   }
