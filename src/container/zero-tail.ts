@@ -46,6 +46,8 @@ export function isAllZero(view: Uint8Array): boolean {
   const lead = Math.min(view.length, (8 - (view.byteOffset % 8)) % 8);
   for (let i = 0; i < lead; i += 1) if (view[i] !== 0) return false;
   const words = Math.floor((view.length - lead) / 8);
+  // A few bytes need not reach a place where a word may begin.
+  if (words === 0) return view.subarray(lead).every((byte) => byte === 0);
   const wide = new BigUint64Array(view.buffer, view.byteOffset + lead, words);
   for (let i = 0; i < words; i += 1) if (wide[i] !== 0n) return false;
   for (let i = lead + words * 8; i < view.length; i += 1) if (view[i] !== 0) return false;
