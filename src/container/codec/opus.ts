@@ -260,7 +260,7 @@ const mostCounted = 64;
 /** Edges tried from each start: with a chance match in 256 bytes the longest packet has fewer. */
 const mostEdges = 48;
 /** Steps of the search in one run; bytes that are no Opus, with candidates everywhere, get fewer edges. */
-const mostSteps = 60_000_000;
+const mostSteps = 12_000_000;
 
 /**
  * Splits a run of packets. The first packet's TOC is certain; the others are looked for where one that
