@@ -22,7 +22,7 @@ import { isSound, type RecoverOptions, type Rescue } from '../system/rescue.ts';
 import { isConverterAlive } from '../system/zoom-converter.ts';
 import type { DaemonContext } from './area.ts';
 import { family, profilesNear } from './references.ts';
-import { referenceOf } from './take-facts.ts';
+import { bytesKeptOf, referenceOf } from './take-facts.ts';
 
 export interface Step {
   readonly stage: 'diagnosed' | 'repaired' | 'verified' | 'indexed';
@@ -222,15 +222,13 @@ export class RescueOfTake {
   async #isBetter(take: TakeRecord, wishes: RecoverOptions): Promise<boolean> {
     const { outcome } = await this.#rescue.recover(take.path, { ...wishes, dryRun: true });
     if (outcome.kind === 'none') return false;
-    const former = take.detail['report'];
-    const kept = isRecord(former) ? Number(former['bytesKept'] ?? 0) : 0;
     const reference = outcome.reference ?? null;
     const target = recoveredName(take.path, dirname(take.path), outcome.extension);
     return (
       target === take.recoveredPath &&
       reference !== null &&
       reference !== referenceOf(take) &&
-      outcome.bytesKept >= kept
+      outcome.bytesKept >= bytesKeptOf(take)
     );
   }
 
@@ -243,9 +241,6 @@ export class RescueOfTake {
     yield { stage: 'indexed', change: { ...take, sha256, stage: 'indexed' }, says, retry };
   }
 }
-
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null;
 
 /** By what a file that Roomtape wrote is known to be as it was written; null when it is not there. */
 function markOf(path: string | null): string | null {

@@ -93,7 +93,18 @@ export function reasonsOf(take: TakeRecord): readonly unknown[] {
 
 /** The file from whose set-up the take was repaired; null when none was needed. */
 export function referenceOf(take: TakeRecord): string | null {
-  const report = take.detail['report'];
-  if (typeof report !== 'object' || report === null || !('reference' in report)) return null;
-  return typeof report.reference === 'string' ? report.reference : null;
+  const reference = reported(take, 'reference');
+  return typeof reference === 'string' ? reference : null;
+}
+
+/** Bytes of media that the repair of the take kept; 0 when it was not repaired. */
+export function bytesKeptOf(take: TakeRecord): number {
+  const kept = reported(take, 'bytesKept');
+  return typeof kept === 'number' ? kept : 0;
+}
+
+/** A field of the report on the take's repair. */
+function reported({ detail }: TakeRecord, field: string): unknown {
+  const report = detail['report'];
+  return typeof report === 'object' && report !== null ? Reflect.get(report, field) : undefined;
 }
