@@ -108,10 +108,16 @@ function build(database: Database.Database, options: CatalogueOptions): Catalogu
     meta,
     putMeta,
     transaction(work) {
+      const whole = database.transaction(() => {
+        const result = work();
+        recordings.indexChanged();
+        return result;
+      });
       try {
-        return describeDamage(options.path, () => database.transaction(work).immediate());
+        return describeDamage(options.path, () => whole.immediate());
       } catch (problem) {
         journal.reload();
+        recordings.dropChanged();
         throw problem;
       }
     },

@@ -86,6 +86,8 @@ interface RecordingRow extends Key {
 interface Condition {
   readonly sql: string;
   readonly values: readonly SqlValue[];
+  /** True where only `started_at` and `row` are looked at: an index tells without the row. */
+  readonly ofTime?: boolean;
 }
 
 /** Rows of a dictionary that a word of the filter may mean. */
@@ -123,7 +125,7 @@ export class RecordingListing {
     if (!choice) return { recordings: [], next: null };
     const bounds = [...choice.conditions];
     if (page.from !== undefined) {
-      bounds.push({ sql: '(started_at, row) < (?, ?)', values: keyOf(page.from) });
+      bounds.push({ sql: '(started_at, row) < (?, ?)', values: keyOf(page.from), ofTime: true });
     }
     const keys = this.#walk(choice, bounds, page.limit + 1);
     return this.#page(keys, page.limit, (last) => `${last.startedAt}.${last.row}`);
@@ -182,23 +184,49 @@ export class RecordingListing {
   #walk(choice: Choice, bounds: readonly Condition[], limit: number): Key[] {
     const driver = driverOf(choice);
     const others = choice.named.filter((named) => named !== driver).map((one) => one.condition);
-    const index = driver ? driver.column : (choice.rare ?? 'time');
     const conditions = [...bounds, ...others];
-    const starts: (Condition | null)[] = driver
-      ? (driver.rows ?? []).map((row) => ({ sql: `${driver.column} = ?`, values: [row] }))
-      : [null];
-    const keys = starts.flatMap((start) => {
-      const all = start ? [start, ...conditions] : conditions;
-      const where = all.length > 0 ? `WHERE ${all.map(({ sql }) => sql).join(' AND ')}` : '';
-      return this.#statements.all<Key>(
-        `SELECT row, started_at AS startedAt FROM recordings INDEXED BY recordings_${index} ${where}
-         ORDER BY started_at DESC, row DESC LIMIT ?`,
-        ...all.flatMap(({ values }) => values),
-        limit,
-      );
-    });
-    if (starts.length > 1) keys.sort((a, b) => b.startedAt - a.startedAt || b.row - a.row);
-    return keys.slice(0, limit);
+    if (!driver) return this.#walkIndex(choice.rare ?? 'time', conditions, limit);
+    const { column } = driver;
+    const times = bounds.filter(({ ofTime }) => ofTime);
+    let keys: Key[] = [];
+    for (const { start, newest } of this.#starts(column, driver.rows ?? [], times)) {
+      // The starts come newest first: behind a full page of newer ones none can have a say.
+      const oldest = keys.length < limit ? undefined : keys[limit - 1];
+      if (newest === null || (oldest && newest < oldest.startedAt)) break;
+      const only = { sql: `${column} = ?`, values: [start] };
+      const more = this.#walkIndex(column, [only, ...conditions], limit);
+      keys = [...keys, ...more].sort((a, b) => b.startedAt - a.startedAt || b.row - a.row);
+      keys.length = Math.min(keys.length, limit);
+    }
+    return keys;
+  }
+
+  /** The rows of a dictionary, those with the newest recording within the times first. */
+  #starts(
+    column: Named['column'],
+    rows: readonly number[],
+    times: readonly Condition[],
+  ): { readonly start: number; readonly newest: number | null }[] {
+    const within = times.map(({ sql }) => ` AND ${sql}`).join('');
+    return this.#statements.all(
+      `SELECT json_each.value AS start,
+         (SELECT max(started_at) FROM recordings INDEXED BY recordings_${column}
+          WHERE ${column} = json_each.value${within}) AS newest
+       FROM json_each(?) ORDER BY newest DESC`,
+      ...times.flatMap(({ values }) => values),
+      JSON.stringify(rows),
+    );
+  }
+
+  #walkIndex(index: string, conditions: readonly Condition[], limit: number): Key[] {
+    const where =
+      conditions.length > 0 ? `WHERE ${conditions.map(({ sql }) => sql).join(' AND ')}` : '';
+    return this.#statements.all<Key>(
+      `SELECT row, started_at AS startedAt FROM recordings INDEXED BY recordings_${index} ${where}
+       ORDER BY started_at DESC, row DESC LIMIT ?`,
+      ...conditions.flatMap(({ values }) => values),
+      limit,
+    );
   }
 
   #match(query: string, choice: Choice, page: PageRequest): RecordingPage {
@@ -255,10 +283,10 @@ export class RecordingListing {
       rare = column;
     }
     if (filter.since !== undefined) {
-      conditions.push({ sql: 'started_at >= ?', values: [filter.since] });
+      conditions.push({ sql: 'started_at >= ?', values: [filter.since], ofTime: true });
     }
     if (filter.until !== undefined) {
-      conditions.push({ sql: 'started_at < ?', values: [filter.until] });
+      conditions.push({ sql: 'started_at < ?', values: [filter.until], ofTime: true });
     }
     return { named, rare, conditions };
   }
@@ -289,12 +317,8 @@ export class RecordingListing {
       add('session', `sessions WHERE id >= ? AND id < ? UNION ${byTopic}`, session, end, session);
     }
     if (participant !== undefined) {
-      add(
-        'participant',
-        'people WHERE id = ? OR name = ? COLLATE NOCASE',
-        participant,
-        participant,
-      );
+      const byName = 'SELECT row FROM people WHERE name = ? COLLATE NOCASE';
+      add('participant', `people WHERE id = ? UNION ${byName}`, participant, participant);
     }
     if (room !== undefined) {
       const number = /^\d{1,4}$/.test(room) ? Number(room) : -1;

@@ -49,11 +49,15 @@ interface Words {
 }
 
 export class RecordingTable {
+  readonly #database: Database.Database;
   readonly #journal: Journal;
   readonly #statements: Statements;
   readonly #listing: RecordingListing;
+  /** Rows whose words changed in the transaction that is under way. */
+  readonly #unindexed = new Set<number>();
 
   constructor(database: Database.Database, journal: Journal) {
+    this.#database = database;
     this.#journal = journal;
     this.#statements = new Statements(database);
     this.#listing = new RecordingListing(this.#statements);
@@ -75,7 +79,18 @@ export class RecordingTable {
       before?.session === words.session &&
       before.room === words.room &&
       before.participant === words.participant;
-    if (!same) this.#index(row);
+    if (!same) this.#willIndex(row);
+  }
+
+  /** Writes the words of what the transaction changed; its last step. */
+  indexChanged(): void {
+    for (const row of this.#unindexed) this.#index(row);
+    this.#unindexed.clear();
+  }
+
+  /** Called when the transaction was undone. */
+  dropChanged(): void {
+    this.#unindexed.clear();
   }
 
   /** Stores a recording that only files tell of, and journals it. Call it inside a transaction. */
@@ -97,6 +112,7 @@ export class RecordingTable {
   forget(id: string): void {
     const row = this.#rowOf(id);
     if (row === undefined) return;
+    this.#unindexed.delete(row);
     this.#statements.run('DELETE FROM search WHERE rowid = ?', row);
     this.#statements.run('DELETE FROM recordings WHERE row = ?', row);
   }
@@ -128,6 +144,7 @@ export class RecordingTable {
 
   /** Full text over topic, room, people and file names; newest sighted first. */
   search(text: string, filter: RecordingFilter, page: PageRequest): RecordingPage {
+    this.indexChanged();
     return this.#listing.search(text, filter, page);
   }
 
@@ -140,7 +157,7 @@ export class RecordingTable {
         .all<{ verdict: string }>('SELECT DISTINCT verdict FROM takes WHERE recording = ?', row)
         .map(({ verdict }) => verdict);
       this.#statements.run('UPDATE recordings SET verdict = ? WHERE row = ?', worst(verdicts), row);
-      if (searchable) this.#index(row);
+      if (searchable) this.#willIndex(row);
     }
   }
 
@@ -166,6 +183,12 @@ export class RecordingTable {
     );
     if (!stored) throw new Error(`recording ${recording.id} was not stored`);
     return stored.row;
+  }
+
+  /** A recording and its takes are stored one by one: their words are written once. */
+  #willIndex(row: number): void {
+    if (this.#database.inTransaction) this.#unindexed.add(row);
+    else this.#index(row);
   }
 
   /** Writes the words of a recording to the full text. */

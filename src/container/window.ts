@@ -39,51 +39,68 @@ export class Window {
   }
 
   u8(at: number): number {
-    const known = this.#bytes[at - this.#at];
-    if (known !== undefined && at < this.end) return known;
-    return this.bytes(at, 1)[0] ?? -1;
+    return this.#bigEndian(at, 1);
   }
 
   u16(at: number): number {
-    const [a, b] = this.bytes(at, 2);
-    return a === undefined || b === undefined ? -1 : a * 256 + b;
+    return this.#bigEndian(at, 2);
   }
 
   u24(at: number): number {
-    const low = this.u16(at + 1);
-    return low < 0 ? -1 : this.u8(at) * 65536 + low;
+    return this.#bigEndian(at, 3);
   }
 
   u32(at: number): number {
-    const low = this.u16(at + 2);
-    return low < 0 ? -1 : this.u16(at) * 65536 + low;
+    return this.#bigEndian(at, 4);
   }
 
   /** Infinity where the number is 2^53 or more. */
   u64(at: number): number {
-    const low = this.u32(at + 4);
-    return low < 0 ? -1 : safe(this.u32(at) * 2 ** 32 + low);
+    return safe(this.#bigEndian(at, 8));
   }
 
   u16le(at: number): number {
-    const [a, b] = this.bytes(at, 2);
-    return a === undefined || b === undefined ? -1 : a + b * 256;
+    return this.#littleEndian(at, 2);
   }
 
   u32le(at: number): number {
-    const high = this.u16le(at + 2);
-    return high < 0 ? -1 : this.u16le(at) + high * 65536;
+    return this.#littleEndian(at, 4);
   }
 
   /** Infinity where the number is 2^53 or more. */
   u64le(at: number): number {
-    const high = this.u32le(at + 4);
-    return high < 0 ? -1 : safe(this.u32le(at) + high * 2 ** 32);
+    return safe(this.#littleEndian(at, 8));
   }
 
   /** Bytes as Latin-1 text: four-character codes and signatures. */
   ascii(at: number, length: number): string {
     return String.fromCharCode(...this.bytes(at, length));
+  }
+
+  #bigEndian(at: number, length: number): number {
+    const place = this.#placeOf(at, length);
+    if (place < 0) return -1;
+    let value = 0;
+    for (let i = place; i < place + length; i += 1) value = value * 256 + (this.#bytes[i] ?? 0);
+    return value;
+  }
+
+  #littleEndian(at: number, length: number): number {
+    const place = this.#placeOf(at, length);
+    if (place < 0) return -1;
+    let value = 0;
+    for (let i = place + length - 1; i >= place; i -= 1)
+      value = value * 256 + (this.#bytes[i] ?? 0);
+    return value;
+  }
+
+  /** Where in the window these bytes begin; -1 when they are not all there. No view is made: headers are read by the million. */
+  #placeOf(at: number, length: number): number {
+    if (at < 0 || at + length > this.end) return -1;
+    const place = at - this.#at;
+    if (place >= 0 && place + length <= this.#bytes.length) return place;
+    this.#slide(at, length);
+    return this.#bytes.length < length ? -1 : 0;
   }
 
   /**

@@ -5,7 +5,7 @@
  * Because links are made of hashes, the entries of other sessions can be left out of what is shown
  * and the chain still holds. The last link is signed. All of it can be checked with `openssl dgst`.
  */
-import { createHash, createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
+import { createPublicKey, hash, type KeyObject, sign, verify } from 'node:crypto';
 
 export interface JournalLine {
   readonly seq: number;
@@ -25,7 +25,7 @@ export function journalText({ seq, at, type, body }: JournalLine): string {
 }
 
 export function textHash(text: string): string {
-  return createHash('sha256').update(`${text}\n`).digest('hex');
+  return hash('sha256', `${text}\n`, 'hex');
 }
 
 /** The link of an entry, given the link before it: SHA-256 in hex. */

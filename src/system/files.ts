@@ -53,8 +53,8 @@ export class FileSource implements ByteSource {
 
   constructor(path: string, options: OpenOptions) {
     this.path = path;
-    this.#fd = openRegularFile(path, options);
-    const stats = fstatSync(this.#fd);
+    const { fd, stats } = openRegularFile(path, options);
+    this.#fd = fd;
     this.identity = identityOf(stats);
     this.size = this.identity.size;
     // Some file systems count no blocks at all, whatever they hold.
@@ -178,7 +178,10 @@ export const sameIdentity = (a: FileIdentity, b: FileIdentity): boolean =>
  * Opens a regular file for reading. A FIFO would hang an ordinary open for ever, a device would
  * never end: the file is opened without waiting and looked at before a byte is read.
  */
-function openRegularFile(path: string, options: OpenOptions): number {
+function openRegularFile(
+  path: string,
+  options: OpenOptions,
+): { readonly fd: number; readonly stats: Stats } {
   const follow = options.followLink ? 0 : (constants.O_NOFOLLOW ?? 0);
   let fd: number;
   try {
@@ -187,7 +190,7 @@ function openRegularFile(path: string, options: OpenOptions): number {
     throw unreadable(path, cause);
   }
   const stats = fstatSync(fd);
-  if (stats.isFile()) return fd;
+  if (stats.isFile()) return { fd, stats };
   closeSync(fd);
   throw notAFile(path, kindOf(stats));
 }

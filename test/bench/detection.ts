@@ -14,15 +14,18 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { openCatalogue } from '../../src/catalogue/catalogue.ts';
+import { type Catalogue, openCatalogue } from '../../src/catalogue/catalogue.ts';
+import type { RoomtapeError } from '../../src/errors.ts';
 import { Rescue } from '../../src/system/rescue.ts';
-import type { Diagnosed } from '../../src/system/rescue-jobs.ts';
+import type { Diagnosed, Sampled } from '../../src/system/rescue-jobs.ts';
 import { h264AndAac, pictureAndTone, runFfmpeg } from '../system/media.ts';
 import { absolute, type Benchmark, type Figure, samplesOf, timed } from './figures.ts';
 
 const small = 2_000;
 const long = 20;
 const rounds = 3;
+/** Files a thread is given at once. */
+const atOnce = 64;
 
 const seeds = join(import.meta.dirname, '..', '..', 'fixtures', 'seeds');
 
@@ -103,6 +106,51 @@ function against(figure: string, peer: string, ms: number, peerMs: number, most:
   };
 }
 
+function put(
+  { recordings, takes }: Catalogue,
+  number: number,
+  { path, identity, diagnosis }: { readonly path: string } & Diagnosed,
+): void {
+  const at = Date.now();
+  const recording = `rec_${number}`;
+  recordings.putObserved(
+    {
+      id: recording,
+      session: null,
+      room: null,
+      participant: null,
+      state: 'stopped',
+      permission: 'unclaimed',
+      startedAt: at,
+      endedAt: at,
+      intervals: [[at, at]],
+    },
+    at,
+  );
+  takes.put(
+    {
+      id: `take_${number}`,
+      recording,
+      path,
+      identity: `${identity.device}:${identity.inode}`,
+      container: diagnosis.container,
+      recorder: 'unknown',
+      stage: 'diagnosed',
+      verdict: diagnosis.verdict,
+      recoveredPath: null,
+      durationMs: diagnosis.durationMs === null ? null : Math.round(diagnosis.durationMs),
+      bytes: identity.size,
+      sha256: null,
+      sightedAt: at,
+      startedAt: at,
+      endedAt: at,
+      attribution: 'unclaimed',
+      detail: {},
+    },
+    at,
+  );
+}
+
 export const detection: Benchmark = {
   name: 'detection',
   async run(scratch) {
@@ -127,56 +175,23 @@ export const detection: Benchmark = {
       newMachineId: 'bench',
       now: Date.now(),
     });
-    let run = 0;
-    const indexed = async (paths: readonly string[]) => {
-      run += 1;
-      const answers = await rescue.diagnoseAll(paths);
-      const found = answers.map((answer, n): { path: string } & Diagnosed => {
-        if (answer instanceof Error) throw answer;
-        return { path: paths[n] ?? '', ...answer };
-      });
-      const at = Date.now();
+    const store = (paths: readonly string[], answers: readonly (Sampled | RoomtapeError)[]) =>
       catalogue.transaction(() => {
-        for (const [n, { path, identity, diagnosis }] of found.entries()) {
-          const recording = `rec_${run}_${n}`;
-          catalogue.recordings.putObserved(
-            {
-              id: recording,
-              session: null,
-              room: null,
-              participant: null,
-              state: 'stopped',
-              permission: 'unclaimed',
-              startedAt: at,
-              endedAt: at,
-              intervals: [[at, at]],
-            },
-            at,
-          );
-          catalogue.takes.put(
-            {
-              id: `take_${run}_${n}`,
-              recording,
-              path,
-              identity: `${identity.device}:${identity.inode}`,
-              container: diagnosis.container,
-              recorder: 'unknown',
-              stage: 'diagnosed',
-              verdict: diagnosis.verdict,
-              recoveredPath: null,
-              durationMs: diagnosis.durationMs === null ? null : Math.round(diagnosis.durationMs),
-              bytes: identity.size,
-              sha256: null,
-              sightedAt: at,
-              startedAt: at,
-              endedAt: at,
-              attribution: 'unclaimed',
-              detail: {},
-            },
-            at,
-          );
+        for (const [n, answer] of answers.entries()) {
+          if (answer instanceof Error) throw answer;
+          stored += 1;
+          put(catalogue, stored, { path: paths[n] ?? '', ...answer });
         }
       });
+    let stored = 0;
+    // What was found is stored while the thread reads the next ones.
+    const indexed = async (paths: readonly string[]) => {
+      let coming = rescue.diagnoseAll(paths.slice(0, atOnce));
+      for (let from = 0; from < paths.length; from += atOnce) {
+        const answers = await coming;
+        coming = rescue.diagnoseAll(paths.slice(from + atOnce, from + 2 * atOnce));
+        store(paths.slice(from, from + atOnce), answers);
+      }
     };
     try {
       await rescue.diagnose(hour);

@@ -249,6 +249,58 @@ describe('given recordings of several people and rooms', () => {
   });
 });
 
+describe('given a name that people of many evenings have', () => {
+  // Person and minute of each recording; the people are all called Ada.
+  const evenings = fc.array(
+    fc.tuple(fc.integer({ min: 0, max: 5 }), fc.integer({ min: 0, max: 9 })),
+    { minLength: 1, maxLength: 40 },
+  );
+  const times = fc.record({
+    since: fc.option(fc.integer({ min: 0, max: 9 }), { nil: undefined }),
+    until: fc.option(fc.integer({ min: 0, max: 9 }), { nil: undefined }),
+    verdict: fc.constantFrom('whole', 'interrupted', undefined),
+  });
+
+  test('then pages of all their recordings are in one order, newest first', () => {
+    const catalogue = fresh();
+    let run = 0;
+    fc.assert(
+      fc.property(evenings, times, fc.integer({ min: 1, max: 7 }), (list, chosen, limit) => {
+        run += 1;
+        const name = `Ada ${run}`;
+        catalogue.transaction(() => {
+          for (const [n, [person, at]] of list.entries()) {
+            const id = `rec_${run}_${n}`;
+            const participant = { id: `par_${run}_${person}`, name };
+            const more = { id, participant, startedAt: noon + at * minute };
+            catalogue.recordings.putDeclared(recording(n, more));
+            const verdict = n % 3 === 0 ? 'interrupted' : 'whole';
+            catalogue.takes.put(take(n, { id: `take_${run}_${n}`, recording: id, verdict }), noon);
+          }
+        });
+        const { since, until, verdict } = chosen;
+        const moment = (at: number | undefined) => (at === undefined ? at : noon + at * minute);
+        const filter = { participant: name, verdict, since: moment(since), until: moment(until) };
+        const seen: string[] = [];
+        let from: string | undefined;
+        do {
+          const page = catalogue.recordings.list(filter, { limit, from });
+          seen.push(...page.recordings.map(({ id }) => id));
+          from = page.next ?? undefined;
+        } while (from !== undefined);
+        const expected = list
+          .map(([, at], n) => ({ at, n }))
+          .filter(({ at }) => at >= (since ?? 0) && at < (until ?? 10))
+          .filter(({ n }) => !verdict || (n % 3 === 0) === (verdict === 'interrupted'))
+          .sort((a, b) => b.at - a.at || b.n - a.n)
+          .map(({ n }) => `rec_${run}_${n}`);
+        expect(seen).toEqual(expected);
+      }),
+      { numRuns: 60 },
+    );
+  });
+});
+
 describe('given a catalogue that lost something', () => {
   function listing(catalogue: Catalogue) {
     return {
