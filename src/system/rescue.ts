@@ -197,8 +197,11 @@ export class Rescue {
 
   async recover(path: string, options: RecoverOptions = {}): Promise<Recovery> {
     const { followLink = false } = options;
-    const ffmpeg = await this.#findFfmpeg();
-    const { references, unfit } = await this.#references(path, options);
+    // Asking ffmpeg who it is takes as long as starting the thread: both at once.
+    const [ffmpeg, { references, unfit }] = await Promise.all([
+      this.#findFfmpeg(),
+      this.#references(path, options),
+    ]);
     const planned = await this.#workers.run(
       {
         kind: 'repair',
