@@ -50,6 +50,8 @@ async function died(
       // A hundred times faster than it would be recorded.
       await wait((media.length / (100 * usualRate)) * 1_000);
     }
+    // At a recorder's pace all but the last seconds would be on disk: a clone waits for what is not.
+    fsyncSync(file);
     // The daemon reads on every two seconds.
     await wait(4_500);
     closeSync(file);
