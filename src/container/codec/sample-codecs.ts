@@ -14,6 +14,7 @@ import { opusFromConfig } from './opus.ts';
 import { pcmCodec } from './pcm.ts';
 import { mjpegCodec, proresCodec, vp8Codec } from './pictures.ts';
 import { parseSampleEntry, type SampleEntry } from './sample-entry.ts';
+import { mpeg2VideoCodec, mpeg4VideoCodec } from './start-code-video.ts';
 import { vp9Codec } from './vp9.ts';
 
 /**
@@ -57,6 +58,8 @@ const codecs: ReadonlyMap<string, MakeCodec> = new Map<string, MakeCodec>([
   ['mjpb', mjpeg],
   ['MJPG', mjpeg],
   ...['apch', 'apcn', 'apcs', 'apco', 'ap4h', 'ap4x'].map((name) => [name, prores] as const),
+  ['mp4v', mpegVideo],
+  ['m2v1', (entry) => mpeg2VideoCodec(entry.width, entry.height)],
   ['mp4a', mpegAudio],
   ['.mp3', mp3],
   ['mp3 ', mp3],
@@ -75,6 +78,20 @@ function withBox(
     const box = entry.boxes.get(type);
     return box ? make(box, entry) : null;
   };
+}
+
+/** `mp4v`: its object type indication says which of the older codecs it is (14496-1 table 5). */
+function mpegVideo(entry: SampleEntry): SampleCodec | null {
+  const { boxes, width, height } = entry;
+  const esds = boxes.get('esds');
+  const stream = esds ? parseElementaryStream(esds) : null;
+  if (!stream) return null;
+  const { objectType, setup } = stream;
+  if (objectType === 0x20) return mpeg4VideoCodec(setup, width, height);
+  if ((objectType >= 0x60 && objectType <= 0x65) || objectType === 0x6a) {
+    return mpeg2VideoCodec(width, height);
+  }
+  return objectType === 0x6c ? mjpegCodec(width, height) : null;
 }
 
 /** `mp4a`: its object type indication says whether it is AAC or MPEG audio (14496-1 table 5). */

@@ -197,13 +197,12 @@ class EndSearch {
 
 const none = [0, 0] as const;
 
-/** Sounds are about as long as others, and begin as others do. */
+/** Sounds are about as long as others, and begin as others do; the first may begin with its encoder's name. */
 function oddity(window: ScanWindow, lane: Lane, at: number, length: number): number {
   const off = Math.log(length / Math.max(1, lane.usualBytes));
   const from = at - window.start;
-  return (
-    Math.min(8, off * off * 3) + (lane.codec.surprise?.(window.bytes, from, from + length) ?? 0)
-  );
+  const surprise = lane.codec.surprise?.(window.bytes, from, from + length) ?? 0;
+  return Math.min(8, off * off * 3) + (lane.taken === 0 ? 0 : surprise);
 }
 
 function reach(most: number, mean: number): number {

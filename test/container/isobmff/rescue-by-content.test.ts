@@ -10,17 +10,23 @@ import { isobmff } from '../../../src/container/isobmff/isobmff.ts';
 import { parameterSets } from '../../../src/container/isobmff/trial.ts';
 import { compare, plan, profileOf, recording, tracksOf, withoutIndex, written } from './movies.ts';
 
-/** Recordings whose every sample must come back, with the greatest error of a time in seconds. */
-const exact: readonly (readonly [name: string, what: string, worst: number])[] = [
-  ['h264-3aac.mp4', 'three AAC tracks and B-frames', 0.001],
-  ['h264-slices-aac44m.mp4', 'four slices a picture, open GOPs and mono sound', 0.001],
-  ['hevc-aac.mp4', 'HEVC with open GOPs', 0.001],
-  ['av1-aac.mp4', 'AV1', 0.001],
-  ['gstreamer-aac.mp4', 'half a second of sound at a time', 0.001],
+/**
+ * Recordings whose every sample must come back, with the greatest error of a time in seconds. A picture
+ * without a length may be torn for all one can see when it is the last one before the cut, and a single
+ * sound behind it may be its own bytes: so many samples of a track may be left out there.
+ */
+const exact: readonly (readonly [name: string, what: string, worst: number, unsure: number])[] = [
+  ['h264-3aac.mp4', 'three AAC tracks and B-frames', 0.001, 0],
+  ['h264-slices-aac44m.mp4', 'four slices a picture, open GOPs and mono sound', 0.001, 0],
+  ['hevc-aac.mp4', 'HEVC with open GOPs', 0.001, 0],
+  ['av1-aac.mp4', 'AV1', 0.001, 0],
+  ['mpeg4-aac.mp4', 'MPEG-4 Visual, which has no lengths, and B pictures', 0.001, 1],
+  ['mpeg2-aac.mp4', 'MPEG-2 video, which has no lengths, and B pictures', 0.001, 1],
+  ['gstreamer-aac.mp4', 'half a second of sound at a time', 0.001, 0],
 ];
 
 describe('given a recording without its index and another of the same recorder', () => {
-  describe.each(exact)('%s, with %s', (name, _what, worst) => {
+  describe.each(exact)('%s, with %s', (name, _what, worst, unsure) => {
     const whole = recording(name);
     const truth = tracksOf(memorySource(whole));
     const left = withoutIndex(whole);
@@ -38,10 +44,11 @@ describe('given a recording without its index and another of the same recorder',
               rescued[place],
               ({ offset, size }) => offset + size <= cut,
             );
-            expect({ cut, ...result, worstTime: result.worstTime <= worst }).toEqual({
+            const found = result.found + unsure >= result.complete;
+            expect({ cut, ...result, found, worstTime: result.worstTime <= worst }).toEqual({
               cut,
               complete: result.complete,
-              found: result.complete,
+              found: true,
               wrong: 0,
               outOfOrder: 0,
               wrongSync: 0,
