@@ -111,7 +111,7 @@ class EndSearch {
       const flush = this.#surprise(place);
       if (flush === Number.POSITIVE_INFINITY) continue;
       const [count, surprise] = this.#leadsTo(place, next, sounds);
-      if (count <= (isCut ? 1 : 0)) continue;
+      if (count <= 0) continue;
       const total = flush + surprise + offClock(count);
       if (total < lowest) [best, lowest] = [place, total];
     }
@@ -132,7 +132,8 @@ class EndSearch {
         if (length > 0) surprise += oddity(window, lane, at, length);
         break;
       }
-      if (length === needsMore && next >= window.to) return [count, surprise];
+      // A sound that the end cuts off is no evidence, and takes some of what is in front of it.
+      if (length === needsMore && next >= window.to) return [count - 1, surprise];
       if (length <= 0 || at + length > next) return none;
       at += length;
     }
