@@ -364,6 +364,7 @@ export class SampleScanner {
     if (depth <= 1 || next >= window.to) return depth;
     window.cover(next);
     if (betweenSamples.has(window.u32(next + 4))) return depth;
+    if (this.#sure.some(({ codec }) => window.isSureStart(codec, next))) return depth;
     let best = 0;
     for (const other of this.#measured) {
       best = Math.max(best, this.#chain(window, next, other, depth - 1));
@@ -395,7 +396,7 @@ export class SampleScanner {
   // them there are no such chains: one that goes on somehow has to do.
   #chainTest = (window: ScanWindow, at: number, lane: Lane): boolean => {
     if (lane.codec.isSureStart) return window.isSureStart(lane.codec, at);
-    if (this.#lengthless.length === 0) return this.#chain(window, at, lane, 4) >= 4;
+    if (this.#lengthless.length === this.#sure.length) return this.#chain(window, at, lane, 4) >= 4;
     const length = window.measure(lane.codec, at);
     return length > 0 && this.#continues(window, at + length);
   };

@@ -12,8 +12,8 @@ import { compare, plan, profileOf, recording, tracksOf, withoutIndex, written } 
 
 /**
  * Recordings whose every sample must come back, with the greatest error of a time in seconds. A picture
- * without a length may be torn for all one can see when it is the last one before the cut, and a single
- * sound behind it may be its own bytes: so many samples of a track may be left out there, and the sound
+ * without a length may be torn for all one can see when it is the last one before the cut, and the
+ * few sounds behind it may be its own bytes: so many samples of a track may be left out there, and the sound
  * behind them be late.
  */
 const exact: readonly (readonly [name: string, what: string, worst: number, unsure: number])[] = [
@@ -21,8 +21,8 @@ const exact: readonly (readonly [name: string, what: string, worst: number, unsu
   ['h264-slices-aac44m.mp4', 'four slices a picture, open GOPs and mono sound', 0.001, 0],
   ['hevc-aac.mp4', 'HEVC with open GOPs', 0.001, 0],
   ['av1-aac.mp4', 'AV1', 0.001, 0],
-  ['mpeg4-aac.mp4', 'MPEG-4 Visual, which has no lengths, and B pictures', 0.04, 1],
-  ['mpeg2-aac.mp4', 'MPEG-2 video, which has no lengths, and B pictures', 0.04, 1],
+  ['mpeg4-aac.mp4', 'MPEG-4 Visual, which has no lengths, and B pictures', 0.04, 3],
+  ['mpeg2-aac.mp4', 'MPEG-2 video, which has no lengths, and B pictures', 0.04, 3],
   ['gstreamer-aac.mp4', 'half a second of sound at a time', 0.001, 0],
 ];
 
