@@ -309,6 +309,7 @@ class H264Codec implements SampleCodec {
     const whole = from + length <= end;
     if (type === nal.slice || type === nal.idr || type === nal.partitionA) {
       if (type === nal.idr && refIdc === 0) return 'no';
+      if (type === nal.partitionA && this.anySps?.profile !== extended) return 'no';
       return this.lookAtSlice(bytes, from, to, whole);
     }
     if (type === nal.sps || type === nal.pps) {
@@ -326,8 +327,8 @@ class H264Codec implements SampleCodec {
     }
     if (type === endOfSequence || type === endOfStream) return length === 1 ? 'after' : 'no';
     if (type === filler) return isFiller(bytes, from + 1, to) ? 'after' : 'no';
-    // Data partitions B and C and auxiliary pictures follow the slice they belong to. Quiet PCM would
-    // pass for either, were it not for the profile and the slice header.
+    // Partitions B and C and auxiliary pictures follow the slice they belong to. Quiet PCM would pass
+    // for either, were it not for the profile (only Extended has partitions) and the slice header.
     if (this.last.slices === 0) return 'no';
     if (type === 3 || type === 4) return this.anySps?.profile === extended ? 'after' : 'no';
     if (type !== auxiliary) return 'no';

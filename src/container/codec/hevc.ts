@@ -69,6 +69,9 @@ interface Picture {
   shown: boolean;
 }
 
+// Pictures that structures of any encoder have between two anchors, and as many that were left out.
+const mostReordered = 64;
+
 type Seen = 'more' | 'no' | 'picture' | 'slice' | 'before' | 'after';
 
 class HevcCodec implements SampleCodec {
@@ -264,9 +267,17 @@ class HevcCodec implements SampleCodec {
     last.length = length;
     last.sync = first.type >= firstIrap && first.type <= lastIrap;
     last.skippedLeading = first.type === raslN || first.type === raslR;
+    last.follows = last.sync || this.fresh || this.isNear(first);
     last.shown = first.shown;
     last.parameterSets = this.pendingUnits.length > 0;
     return length;
+  }
+
+  /** Shown no further from the last anchor than encoders reorder. */
+  private isNear({ spsId, orderLsb }: Picture): boolean {
+    const range = 2 ** (this.spsById.get(spsId)?.orderLsbBits ?? 16);
+    const apart = (((orderLsb - this.previousOrder) % range) + range) % range;
+    return Math.min(apart, range - apart) <= mostReordered;
   }
 
   private noteUnit(bytes: Uint8Array, at: number): void {

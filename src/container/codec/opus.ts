@@ -110,11 +110,11 @@ export function opusCodec(channels: number): SampleCodec {
 
 /** A packet can begin so: where frames are counted, they are not too many. */
 function fitsToc(bytes: Uint8Array, at: number, end: number): boolean {
-  return at + 1 < end && packetTicks(bytes, at) > 0;
+  return at + 1 < end && opusPacketTicks(bytes, at) > 0;
 }
 
-/** Ticks of the packet that begins at `at` by its first bytes; 0 when none does. */
-function packetTicks(bytes: Uint8Array, at: number): number {
+/** Ticks at 48 kHz of the packet that begins at `at` by its first bytes; 0 when none does. */
+export function opusPacketTicks(bytes: Uint8Array, at: number): number {
   const toc = bytes[at] ?? 0;
   const ticks = ticksOf[toc >> 3] ?? 0;
   const code = toc & 3;
@@ -153,12 +153,12 @@ class Habits {
 
   /** Encoders change how they code from packet to packet, hardly ever how long a packet lasts. */
   mayFollow(bytes: Uint8Array, at: number): boolean {
-    return this.count === 0 || packetTicks(bytes, at) === this.ticks;
+    return this.count === 0 || opusPacketTicks(bytes, at) === this.ticks;
   }
 
   learn(bytes: Uint8Array, at: number, end: number): void {
     const toc = bytes[at] ?? 0;
-    this.ticks = packetTicks(bytes, at);
+    this.ticks = opusPacketTicks(bytes, at);
     this.last = end - at;
     this.count++;
     this.tocs[toc] = (this.tocs[toc] ?? 0) + 1;

@@ -12,7 +12,7 @@ import { searchAudioConfig } from './audio-search.ts';
 import type { SampleCodec } from './codec.ts';
 import { buildFlacStreamInfo, flacCodec, flacInfoOfFrame } from './flac-frame.ts';
 import { ac3Codec, type MpegAudioFrame, mp3Codec, readMpegAudioHeader } from './mpeg-audio.ts';
-import { opusCodec } from './opus.ts';
+import { opusCodec, opusPacketTicks } from './opus.ts';
 import { findPcm } from './pcm-search.ts';
 
 /** A run of sound: offsets into the bytes that are searched. */
@@ -276,20 +276,28 @@ export const usualSounds: readonly FoundSound[] = [
   aacSound(1, 1, [16_000], []),
 ];
 
-/** Opus: every packet begins with the same configuration, and runs split where it occurs again. */
+/**
+ * Opus: every packet lasts equally long, and runs split where one begins again. How it is coded changes
+ * with what is heard, from mono to stereo, too.
+ */
 function findOpus(bytes: Uint8Array, runs: readonly SoundRun[]): FoundSound | null {
   const tally = new Map<number, number>();
+  let stereo = 0;
   for (const [at] of runs) {
-    const kind = (bytes[at] ?? 0) >> 2;
-    tally.set(kind, (tally.get(kind) ?? 0) + 1);
+    const ticks = opusPacketTicks(bytes, at);
+    tally.set(ticks, (tally.get(ticks) ?? 0) + 1);
+    if ((bytes[at] ?? 0) & 4) stereo += 1;
   }
-  const [kind = 0, most = 0] = [...tally].sort((a, b) => b[1] - a[1])[0] ?? [];
-  if (runs.length < 8 || most < runs.length * 0.9) return null;
-  const channels = kind & 1 ? 2 : 1;
+  const [ticks = 0, most = 0] = [...tally].sort((a, b) => b[1] - a[1])[0] ?? [];
+  if (ticks === 0 || runs.length < leastOpusRuns || most < runs.length * 0.9) return null;
+  const channels = stereo > runs.length * 0.05 ? 2 : 1;
   const codec = opusCodec(channels);
   const split = runs.filter(([at, end]) => (codec.splitRun?.(bytes, at, end, 0).length ?? 0) > 0);
   return split.length < runs.length * 0.9 ? null : opusSound(channels);
 }
+
+// A quarter of all bytes begin packets of the usual length: not so many runs by chance.
+const leastOpusRuns = 12;
 
 function opusSound(channels: number): FoundSound {
   // The usual lookahead of the encoder, 6.5 ms, is skipped.

@@ -14,6 +14,7 @@ import { layoutsInBand } from './in-band-sets.ts';
 import { findMadeSets } from './made-sets.ts';
 import { type MediaModel, plainTrack, type TrackModel } from './media-model.ts';
 import type { TrackLayout } from './movie.ts';
+import { findSchedule } from './packet-schedule.ts';
 import { blindLayout, soundLayout } from './sample-entry-writer.ts';
 import { SampleScanner } from './sample-scanner.ts';
 
@@ -178,6 +179,10 @@ function surveyBlind(
   return { format: findBlindOrder(codec, pictures), survey };
 }
 
+/**
+ * A model of pictures, and of the sound that lies between them. Pictures whose sound is of a kind that
+ * nobody recognises are had without it.
+ */
 function modelOf(
   source: ByteSource,
   survey: HeadSurvey,
@@ -187,8 +192,52 @@ function modelOf(
 ): MediaModel {
   const guess = guessSound(source, survey.runs, hints.isQuickTime);
   const sounds = soundTracks(guess, survey, frameRate);
-  return { timescale: 1000, writer: null, tracks: [video, ...sounds] };
+  const [sound] = sounds;
+  const tracks = (sound &&
+    sounds.length === 1 &&
+    onSchedule(source, survey, video, sound, frameRate)) || [video, ...sounds];
+  return { timescale: 1000, writer: null, tracks };
 }
+
+/** Opus beside pictures of a constant rate: both on the schedule that cuts it into packets best. */
+function onSchedule(
+  source: ByteSource,
+  { pictures, runs }: HeadSurvey,
+  video: TrackModel,
+  sound: TrackModel,
+  frameRate: number,
+): TrackModel[] | null {
+  const [first] = pictures;
+  if (!first || sound.layout.entry.codec !== 'opus') return null;
+  const from = Math.min(first.at, runs[0]?.at ?? first.at);
+  const bytes = source.read(from, Math.min(headBytes, (pictures.at(-1)?.end ?? from) - from));
+  let behind = 0;
+  const gaps = pictures.map(({ at, end }): [number, number] => {
+    const gap: [number, number] = [behind, at - from];
+    behind = end - from;
+    return gap;
+  });
+  const { channels } = sound.layout.entry;
+  const schedule = findSchedule(bytes, gaps, channels, frameRate);
+  if (!schedule) return null;
+  const { rate, packetTicks, meanBytes, headStart } = schedule;
+  const [least, most] = headStart;
+  // Where sound is written well ahead of the first picture, that picture is later.
+  const shownFrom = least > latestAtOnce ? least - sound.skipped : 0;
+  const timed = {
+    ...video,
+    layout: { ...video.layout, timescale: rate.timescale },
+    usualDuration: rate.ticks,
+    constantRate: true,
+    shownFrom,
+    late: shownFrom + sound.skipped - least,
+    early: shownFrom + sound.skipped - most,
+  };
+  return [timed, { ...sound, usualDuration: packetTicks, meanSample: meanBytes }];
+}
+
+// A muxer writes this much sound, in seconds, before a picture of the same time.
+const latestAtOnce = 0.045;
 
 function hasPictures(source: ByteSource, from: number): boolean {
   return (['h264', 'hevc'] as const).some((codec) => {

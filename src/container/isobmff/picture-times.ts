@@ -7,6 +7,7 @@
  * follows the clock of the sound.
  */
 import type { TrackModel } from './media-model.ts';
+import { type Rate, rateOf, usualRates } from './picture-rates.ts';
 
 /** What is known of a track's pictures, in decoding order. Times are seconds of the movie. */
 export interface PictureBounds {
@@ -33,31 +34,6 @@ export interface PictureTimes {
   readonly shownFrom: number;
   readonly method: 'constant' | 'grid' | 'sound';
 }
-
-interface Rate {
-  readonly timescale: number;
-  readonly ticks: number;
-}
-
-const usualRates: readonly Rate[] = [
-  { timescale: 24000, ticks: 1001 },
-  { timescale: 12288, ticks: 512 },
-  { timescale: 12800, ticks: 512 },
-  { timescale: 30000, ticks: 1001 },
-  { timescale: 15360, ticks: 512 },
-  { timescale: 12800, ticks: 256 },
-  { timescale: 60000, ticks: 1001 },
-  { timescale: 15360, ticks: 256 },
-  { timescale: 10240, ticks: 1024 },
-  { timescale: 12000, ticks: 1000 },
-  { timescale: 15360, ticks: 1024 },
-  { timescale: 10240, ticks: 512 },
-  { timescale: 48000, ticks: 1000 },
-  { timescale: 12800, ticks: 128 },
-  { timescale: 120000, ticks: 1001 },
-  { timescale: 15360, ticks: 128 },
-  { timescale: 18432, ticks: 128 },
-];
 
 /**
  * Places the pictures of a track in time.
@@ -135,14 +111,6 @@ function* candidateRates(
     yield* close.sort((a, b) => room(b) - room(a));
   }
   yield* usualRates.filter((rate) => near(rate) < 0.05).sort((a, b) => near(a) - near(b));
-}
-
-/** A rate as a fraction that players know: n/1001 or whole, else in ticks of 1/90000 s. */
-function rateOf(frameRate: number): Rate {
-  const known = usualRates.find(
-    (rate) => Math.abs(rate.timescale / rate.ticks / frameRate - 1) < 1e-5,
-  );
-  return known ?? { timescale: 90000, ticks: Math.round(90000 / frameRate) };
 }
 
 /**

@@ -54,16 +54,24 @@ function runEnd(window: ScanWindow, at: number, lane: Lane, context: RunContext)
   if (context.bounding.length === 0) return Math.min(window.to, at + piece - (piece % step));
   const begins = (place: number) => sampleBegins(window, at, place, lane, context);
   for (const length of likelyRuns(lane, context.model)) {
-    if (at + length < window.to && begins(at + length)) return at + length;
+    if (at + length < window.to && begins(at + length) !== 'none') return at + length;
   }
   const limit = Math.min(window.to, at + longest);
   // AV1's shortest samples are three bytes that occur by chance: the likeliest length decides.
   const expected = hasWeakStarts(context) ? expectedBytes(lane, context) : 0;
+  const usual = expectedBytes(lane, context);
   let best = -1;
+  let doubtful = -1;
   let lowest = Number.POSITIVE_INFINITY;
   for (let place = at + step; place < limit; place += step) {
     if (expected > 0 && place - at > expected * 4 && (best >= 0 || place - at > mostWeak)) break;
-    if (!begins(place)) continue;
+    if (doubtful >= 0 && place - at > usual * 3 + 2048) break;
+    const found = begins(place);
+    if (found === 'none') continue;
+    if (found === 'doubtful' && !isFixed) {
+      doubtful = doubtful < 0 ? place : doubtful;
+      continue;
+    }
     if (expected === 0) return place;
     const surprise = isFixed
       ? Math.abs(Math.log((place - at) / expected))
@@ -72,7 +80,7 @@ function runEnd(window: ScanWindow, at: number, lane: Lane, context: RunContext)
     if (surprise + (best < 0 ? 0 : laterIsOdd) < lowest) [best, lowest] = [place, surprise];
     if (best === place && isSequence(window, place)) break;
   }
-  if (best >= 0) return best;
+  if (best >= 0 || doubtful >= 0) return best >= 0 ? best : doubtful;
   return limit >= window.to ? window.to : -1;
 }
 
@@ -123,42 +131,81 @@ function* likelyRuns(lane: Lane, model: MediaModel): Generator<number> {
   for (let count = 1; count <= 64; count += 1) yield bytes * count;
 }
 
-/** A measurable sample begins at `at` and something fits behind it. */
+/**
+ * Whether a measurable sample begins at `at` and something fits behind it. Doubtful is a picture so large
+ * that it is likelier chance: four bytes of sound that look like a length.
+ */
 function sampleBegins(
   window: ScanWindow,
   runStart: number,
   at: number,
   run: Lane,
   context: RunContext,
-): boolean {
+): 'sure' | 'doubtful' | 'none' {
   window.cover(at, 4096);
-  const { bounding, lengthless, model } = context;
-  const hasFixed = lengthless.some((lane) => lane.codec.framing === 'fixed');
-  return bounding.some((lane) => {
-    if (lane.codec.isSureStart) return window.isSureStart(lane.codec, at);
-    if (!window.isStart(lane.codec, at)) return false;
+  for (const lane of context.bounding) {
+    if (lane.codec.isSureStart) {
+      if (window.isSureStart(lane.codec, at)) return 'sure';
+      continue;
+    }
+    if (!window.isStart(lane.codec, at)) continue;
     const length = window.measure(lane.codec, at);
-    const track = model.tracks[lane.tracks[0] ?? 0];
-    if (lane.codec.codec === 'av1' && !isUsualTemporalUnit(window, at)) return false;
-    // A sample the end cuts off is no longer than others are.
-    if (length < 0) return window.to - at <= Math.max(16_384, 1.5 * (track?.largestSample ?? 0));
-    if (length === 0) return false;
-    // Bytes of a picture parse as a short sound now and then, hardly ever as one of usual length.
-    if (
-      lane.codec.kind === 'audio' &&
-      length < Math.min(lane.usualBytes, track?.meanSample ?? 0) / 3
-    )
-      return false;
-    if (lane.codec.kind === 'video' && lane.taken === 0 && !lane.codec.last.sync) return false;
-    const next = at + length;
-    if (next >= window.to || hasFixed || window.to - next < 64) return true;
-    if (bounding.some((other) => window.isStart(other.codec, next))) return true;
-    // Unit after unit said its length, and the slice header that it goes on where the last one ended.
-    if (isPictureInUnits(lane) && lane.codec.last.follows) return true;
-    return run.codec.kind === 'audio' && window.byte(next) === window.byteAt(runStart)
-      ? true
-      : lengthless.some((other) => window.isStart(other.codec, next));
-  });
+    if (!isPlausible(window, at, length, lane, context)) continue;
+    if (length < 0 || goesOn(window, at + length, lane, runStart, run, context)) {
+      return isLarge(length, lane, context.model) ? 'doubtful' : 'sure';
+    }
+  }
+  return 'none';
+}
+
+function isPlausible(
+  window: ScanWindow,
+  at: number,
+  length: number,
+  lane: Lane,
+  { model }: RunContext,
+): boolean {
+  const track = model.tracks[lane.tracks[0] ?? 0];
+  if (lane.codec.codec === 'av1' && !isUsualTemporalUnit(window, at)) return false;
+  // A sample the end cuts off is no longer than others are.
+  if (length < 0) return window.to - at <= Math.max(16_384, 1.5 * (track?.largestSample ?? 0));
+  if (length === 0) return false;
+  // Bytes of a picture parse as a short sound now and then, hardly ever as one of usual length.
+  if (lane.codec.kind === 'audio') {
+    return length >= Math.min(lane.usualBytes, track?.meanSample ?? 0) / 3;
+  }
+  return lane.taken > 0 || lane.codec.last.sync;
+}
+
+/** Behind the sample that was measured last, other samples follow. */
+function goesOn(
+  window: ScanWindow,
+  next: number,
+  lane: Lane,
+  runStart: number,
+  run: Lane,
+  { bounding, lengthless }: RunContext,
+): boolean {
+  const hasFixed = lengthless.some((other) => other.codec.framing === 'fixed');
+  if (next >= window.to || hasFixed || window.to - next < 64) return true;
+  if (bounding.some((other) => window.isStart(other.codec, next))) return true;
+  // Unit after unit said its length, and the slice header that it goes on where the last one ended.
+  const follows = isPictureInUnits(lane) && lane.codec.last.follows;
+  if (run.codec.kind === 'audio' && window.byte(next) === window.byteAt(runStart)) return true;
+  return lengthless.some(({ codec }) =>
+    follows ? window.mayStart(codec, next) : window.isStart(codec, next),
+  );
+}
+
+/**
+ * A picture larger than the reference's and those before it, or one that no other begins with and that
+ * is much larger than most.
+ */
+function isLarge(length: number, lane: Lane, model: MediaModel): boolean {
+  if (lane.codec.kind !== 'video') return false;
+  const { largestSample = 0 } = model.tracks[lane.tracks[0] ?? 0] ?? {};
+  if (length > Math.max(4096, 2 * largestSample, 12 * lane.usualBytes)) return true;
+  return !lane.codec.last.sync && length > 3 * lane.usualBytes;
 }
 
 function isPictureInUnits(lane: Lane): boolean {
