@@ -24,7 +24,7 @@ const readable: ReadonlySet<ContainerId> = new Set([
 const mostPackets = 15_000_000;
 
 /** The codecs mediabunny can name; it does not see tracks of others. PCM has many names. */
-const known = /^(?:h264|hevc|vp8|vp9|av1|aac|opus|mp3|vorbis|flac|e?ac3|pcm_\w+)$/;
+const known = /^(?:h264|hevc|vp8|vp9|av1|prores|aac|opus|mp3|vorbis|flac|e?ac3|pcm_\w+)$/;
 
 /**
  * Walks all packets of all tracks and compares with what the file should hold.

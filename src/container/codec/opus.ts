@@ -162,9 +162,9 @@ class Habits {
     this.last = end - at;
     this.count++;
     this.tocs[toc] = (this.tocs[toc] ?? 0) + 1;
-    this.second.add(bytes[at + 1] ?? 0);
-    this.third.add(bytes[at + 2] ?? 0);
-    this.ending.add(bytes[end - 1] ?? 0);
+    if (end - at > 1) this.second.add(bytes[at + 1] ?? 0);
+    if (end - at > 2) this.third.add(bytes[at + 2] ?? 0);
+    if (end - at > 3) this.ending.add(bytes[end - 1] ?? 0);
     this.sizes.push(end - at);
     if (this.sizes.length > 4) this.sizes.shift();
     this.meanLog += (Math.log(end - at) - this.meanLog) * Math.max(1 / this.count, 1 / 32);
@@ -188,12 +188,19 @@ class Habits {
   /** The part of it that does not depend on the packet before. */
   surpriseAlone(bytes: Uint8Array, at: number, end: number): number {
     const toc = (0.99 * (this.tocs[bytes[at] ?? 0] ?? 0) + 0.01) / (this.count + 0.01);
-    return (
-      Math.log((end - at) / (256 * toc)) +
-      this.second.surprise(bytes[at + 1] ?? 0) +
-      this.third.surprise(bytes[at + 2] ?? 0) +
-      this.ending.surprise(bytes[end - 1] ?? 0)
-    );
+    const start = Math.log((end - at) / (256 * toc));
+    // No byte counts twice, nor one of the next packet.
+    if (end - at > 3) {
+      return (
+        start +
+        this.second.surprise(bytes[at + 1] ?? 0) +
+        this.third.surprise(bytes[at + 2] ?? 0) +
+        this.ending.surprise(bytes[end - 1] ?? 0)
+      );
+    }
+    if (end - at === 1) return start;
+    const second = this.second.surprise(bytes[at + 1] ?? 0);
+    return start + second + (end - at > 2 ? this.third.surprise(bytes[at + 2] ?? 0) : 0);
   }
 
   /** How likely such a size is after those of the last packets; 0 when there were none. */

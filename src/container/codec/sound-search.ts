@@ -11,7 +11,13 @@ import { buildAudioConfig, parseAudioConfig } from './audio-config.ts';
 import { searchAudioConfig } from './audio-search.ts';
 import type { SampleCodec } from './codec.ts';
 import { buildFlacStreamInfo, flacCodec, flacInfoOfFrame } from './flac-frame.ts';
-import { ac3Codec, type MpegAudioFrame, mp3Codec, readMpegAudioHeader } from './mpeg-audio.ts';
+import {
+  ac3Codec,
+  eac3Codec,
+  type MpegAudioFrame,
+  mp3Codec,
+  readMpegAudioHeader,
+} from './mpeg-audio.ts';
 import { opusCodec, opusPacketTicks } from './opus.ts';
 import { findPcm } from './pcm-search.ts';
 
@@ -49,7 +55,7 @@ export function findSound(
   if (runs.length === 0) return [];
   const aac = findAac(bytes, runs);
   if (aac.length > 0) return aac;
-  for (const find of [findMp3, findAc3, findFlac, findAlac, findOpus]) {
+  for (const find of [findMp3, findAc3, findEac3, findFlac, findAlac, findOpus]) {
     const found = find(bytes, runs);
     if (found) return [found];
   }
@@ -215,6 +221,35 @@ function findAc3(bytes: Uint8Array, runs: readonly SoundRun[]): FoundSound | nul
     frameTicks: 1536,
     counts,
     setup: () => ['dac3', box],
+  };
+}
+
+/** E-AC-3: its first frame's header, and from it the box (ETSI TS 102 366 §E.1.2 and §F.6). */
+function findEac3(bytes: Uint8Array, runs: readonly SoundRun[]): FoundSound | null {
+  const counts = fittingCounts(eac3Codec(0, 2), bytes, runs);
+  const at = runs.find(([from]) => bytes[from] === 0x0b && bytes[from + 1] === 0x77)?.[0];
+  if (!counts || at === undefined) return null;
+  const [high = 0, low = 0, mode = 0, id = 0] = bytes.subarray(at + 2, at + 6);
+  const rateCode = mode >> 6;
+  const rate = (rateCode < 3 ? ac3Rates[rateCode] : (ac3Rates[(mode >> 4) & 3] ?? 0) / 2) || 48_000;
+  const layout = (mode >> 1) & 7;
+  const lowFrequencies = mode & 1;
+  const kilobits = Math.round((((((high & 7) << 8) | low) + 1) * 16 * rate) / 1536 / 1000);
+  const box = Uint8Array.of(
+    (kilobits >> 5) & 255,
+    (kilobits & 31) << 3,
+    (rateCode << 6) | ((id >> 3) << 1),
+    (layout << 1) | lowFrequencies,
+    0,
+  );
+  return {
+    format: 'ec-3',
+    channels: (ac3Channels[layout] ?? 2) + lowFrequencies,
+    bits: 16,
+    rates: [rate],
+    frameTicks: 1536,
+    counts,
+    setup: () => ['dec3', box],
   };
 }
 

@@ -9,17 +9,20 @@ import { sampleCodec } from '../codec/sample-codecs.ts';
 import { usualSounds } from '../codec/sound-search.ts';
 import type { RepairContext } from '../format.ts';
 import { type GuessedSound, guessSound, soundTracks } from './guessed-sound.ts';
+import {
+  type GuessHints,
+  hasUnknownSound,
+  headBytes,
+  modelOfHead,
+  withUnknownSound,
+} from './head-model.ts';
 import { type HeadSurvey, pictureShare, surveyHead, surveyOf } from './head-survey.ts';
 import { layoutsInBand } from './in-band-sets.ts';
 import { findMadeSets } from './made-sets.ts';
 import { type MediaModel, plainTrack, type TrackModel } from './media-model.ts';
 import type { TrackLayout } from './movie.ts';
-import { findSchedule } from './packet-schedule.ts';
 import { blindLayout, soundLayout } from './sample-entry-writer.ts';
 import { SampleScanner } from './sample-scanner.ts';
-
-// Set-up stands at the beginning; some seconds of the highest rates fit in this.
-const headBytes = 8 * 1024 * 1024;
 
 /** A model that might fit, and where it comes from. */
 export interface Candidate {
@@ -34,16 +37,11 @@ export interface Candidate {
 
 /** What is known where there is no reference. */
 export interface Guess extends Candidate {
-  /** The parameter sets were confirmed by decoding, or come from the stream itself. */
+  /**
+   * The parameter sets were confirmed by decoding, or come from the stream itself, and the kind of the
+   * sound is known.
+   */
   readonly isCertain: boolean;
-}
-
-/** What helps to guess. */
-export interface GuessHints {
-  /** Sizes of pictures in files of the same folder. */
-  readonly sizes: readonly (readonly [width: number, height: number])[];
-  /** QuickTime's recorders write PCM, others do not. */
-  readonly isQuickTime: boolean;
 }
 
 type GuessContext = Pick<RepairContext, 'trialDecode' | 'progress'>;
@@ -84,9 +82,10 @@ function guessInBand(
         ? surveyByTrial(source, from, layout)
         : surveyHead(source, from, from + headBytes, codec);
     if (!startsEarly(survey, from) || !beginsWith(survey, from + place)) continue;
-    const model = modelOf(source, survey, plainTrack(layout), codec.frameRate, hints);
-    if (coverage(source, from, model) < leastShare) continue;
-    return { model, origin: 'the codec set-up found in the stream itself', isCertain: true };
+    const model = coveringModel(source, from, survey, plainTrack(layout), codec.frameRate, hints);
+    if (!model) continue;
+    const isCertain = !hasUnknownSound(model);
+    return { model, origin: 'the codec set-up found in the stream itself', isCertain };
   }
   return null;
 }
@@ -143,14 +142,32 @@ function guessBlind(
     const { layout, origin } = made;
     const codec = sampleCodec(layout.stsd.subarray(16));
     const sharper = codec ? surveyHead(source, from, from + headBytes, codec) : survey;
-    const model = modelOf(source, sharper, plainTrack(layout), codec?.frameRate ?? 0, hints);
-    if (coverage(source, from, model) >= leastShare) return { model, origin, isCertain: true };
+    const rate = codec?.frameRate ?? 0;
+    const model = coveringModel(source, from, sharper, plainTrack(layout), rate, hints);
+    if (model) return { model, origin, isCertain: !hasUnknownSound(model) };
   }
   const layout = blindLayout(1, format.codec, hints.sizes[0] ?? [0, 0]);
   if (!layout) return null;
-  const model = modelOf(source, survey, { ...plainTrack(layout), blind: format }, 0, hints);
-  if (coverage(source, from, model) < leastShare) return null;
+  const video = { ...plainTrack(layout), blind: format };
+  const model = coveringModel(source, from, survey, video, 0, hints);
+  if (!model) return null;
   return { model, origin: 'the chain of its units', isCertain: false };
+}
+
+/** The model that turns most of the head into samples; null when none does. */
+function coveringModel(
+  source: ByteSource,
+  from: number,
+  survey: HeadSurvey,
+  video: TrackModel,
+  frameRate: number,
+  hints: GuessHints,
+): MediaModel | null {
+  const model = modelOfHead(source, survey, video, frameRate, hints);
+  if (coverage(source, from, model) >= leastShare) return model;
+  // Sound that was mistaken for another kind, or of several kinds, is passed over.
+  const without = withUnknownSound(survey, video);
+  return coverage(source, from, without) >= leastShare ? without : null;
 }
 
 // Chance makes no chain of so many pictures.
@@ -178,66 +195,6 @@ function surveyBlind(
     .map(({ at, end }) => source.read(at, Math.min(end - at, 4096)));
   return { format: findBlindOrder(codec, pictures), survey };
 }
-
-/**
- * A model of pictures, and of the sound that lies between them. Pictures whose sound is of a kind that
- * nobody recognises are had without it.
- */
-function modelOf(
-  source: ByteSource,
-  survey: HeadSurvey,
-  video: TrackModel,
-  frameRate: number,
-  hints: GuessHints,
-): MediaModel {
-  const guess = guessSound(source, survey.runs, hints.isQuickTime);
-  const sounds = soundTracks(guess, survey, frameRate);
-  const [sound] = sounds;
-  const tracks = (sound &&
-    sounds.length === 1 &&
-    onSchedule(source, survey, video, sound, frameRate)) || [video, ...sounds];
-  return { timescale: 1000, writer: null, tracks };
-}
-
-/** Opus beside pictures of a constant rate: both on the schedule that cuts it into packets best. */
-function onSchedule(
-  source: ByteSource,
-  { pictures, runs }: HeadSurvey,
-  video: TrackModel,
-  sound: TrackModel,
-  frameRate: number,
-): TrackModel[] | null {
-  const [first] = pictures;
-  if (!first || sound.layout.entry.codec !== 'opus') return null;
-  const from = Math.min(first.at, runs[0]?.at ?? first.at);
-  const bytes = source.read(from, Math.min(headBytes, (pictures.at(-1)?.end ?? from) - from));
-  let behind = 0;
-  const gaps = pictures.map(({ at, end }): [number, number] => {
-    const gap: [number, number] = [behind, at - from];
-    behind = end - from;
-    return gap;
-  });
-  const { channels } = sound.layout.entry;
-  const schedule = findSchedule(bytes, gaps, channels, frameRate);
-  if (!schedule) return null;
-  const { rate, packetTicks, meanBytes, headStart } = schedule;
-  const [least, most] = headStart;
-  // Where sound is written well ahead of the first picture, that picture is later.
-  const shownFrom = least > latestAtOnce ? least - sound.skipped : 0;
-  const timed = {
-    ...video,
-    layout: { ...video.layout, timescale: rate.timescale },
-    usualDuration: rate.ticks,
-    constantRate: true,
-    shownFrom,
-    late: shownFrom + sound.skipped - least,
-    early: shownFrom + sound.skipped - most,
-  };
-  return [timed, { ...sound, usualDuration: packetTicks, meanSample: meanBytes }];
-}
-
-// A muxer writes this much sound, in seconds, before a picture of the same time.
-const latestAtOnce = 0.045;
 
 function hasPictures(source: ByteSource, from: number): boolean {
   return (['h264', 'hevc'] as const).some((codec) => {

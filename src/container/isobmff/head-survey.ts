@@ -39,19 +39,22 @@ export function surveyHead(
   const pictures: SurveyedPicture[] = [];
   const runs: Place[] = [];
   let at = from;
-  let largest = 0;
+  const sizes = { largest: 0, mean: 0 };
+  let logs = 0;
   while (at < window.to && pictures.length < mostPictures) {
     const length = window.measure(codec, at);
     if (length > 0) {
       const { sync } = codec.last;
       codec.accept();
       pictures.push({ at, end: at + length, sync });
-      largest = Math.max(largest, length);
+      sizes.largest = Math.max(sizes.largest, length);
+      logs += Math.log(length);
+      sizes.mean = Math.exp(logs / pictures.length);
       at += length;
       continue;
     }
     if (length === needsMore && window.to - at < codec.maxSampleBytes) break;
-    const next = nextPicture(window, at + 1, codec, largest);
+    const next = nextPicture(window, at + 1, codec, sizes);
     if (next < 0) break;
     runs.push({ at, end: next });
     at = next;
@@ -61,26 +64,36 @@ export function surveyHead(
 
 // A chance picture in bytes that may be anything is mostly far longer than pictures are.
 const mostLarger = 8;
+const larger = 3;
+const furtherOn = 4096;
+
+interface Sizes {
+  readonly largest: number;
+  /** Geometric: a few key frames do not count for much. */
+  readonly mean: number;
+}
 
 /**
  * The next place where a picture begins, among bytes that may be anything: its numbers go on where
- * those before it ended, and it is no longer than others unless another one follows it.
+ * those before it ended. One that is longer than most, and no key frame, gives way to a usual one that
+ * begins a little further on, inside it.
  */
-function nextPicture(
-  window: ScanWindow,
-  from: number,
-  codec: SampleCodec,
-  largest: number,
-): number {
-  const to = Math.min(window.to, from + longestRun);
+function nextPicture(window: ScanWindow, from: number, codec: SampleCodec, sizes: Sizes): number {
+  let doubtful = -1;
+  let to = Math.min(window.to, from + longestRun);
   for (let at = from; at < to; at += 1) {
     if (!window.isStart(codec, at)) continue;
     const length = window.measure(codec, at);
-    if (length <= 0 || !codec.last.follows) continue;
-    const isUsual = largest === 0 || length <= largest * mostLarger;
-    if (isUsual || window.isStart(codec, at + length)) return at;
+    const { follows, sync } = codec.last;
+    if (length <= 0 || !follows) continue;
+    const isUsual = sizes.largest === 0 || length <= sizes.largest * mostLarger;
+    if (!isUsual && !window.isStart(codec, at + length)) continue;
+    if (sizes.mean === 0 || sync || length <= larger * sizes.mean) return at;
+    if (doubtful >= 0) continue;
+    doubtful = at;
+    to = Math.min(to, at + Math.min(length, furtherOn));
   }
-  return -1;
+  return doubtful;
 }
 
 /** What a trial scan found, as a survey: samples of the first track are the pictures. */

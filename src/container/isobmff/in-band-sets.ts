@@ -28,9 +28,9 @@ export function* layoutsInBand(head: Uint8Array): Generator<LayoutInBand> {
   for (let at = 0; at + 8 < head.length && found < mostCandidates; at += 1) {
     // A unit of less than 1 KiB: two zero bytes in front of its length.
     const hasLength = head[at] === 0 && head[at + 1] === 0;
-    const layout = hasLength
-      ? (h264At(head, at) ?? hevcAt(head, at) ?? proresAt(head, at))
-      : (av1At(head, at) ?? mjpegAt(head, at));
+    const layout =
+      proresAt(head, at) ??
+      (hasLength ? (h264At(head, at) ?? hevcAt(head, at)) : (av1At(head, at) ?? mjpegAt(head, at)));
     if (!layout) continue;
     found += 1;
     yield { layout, place: at };

@@ -4,7 +4,8 @@
 import { blindCodec } from '../codec/blind-nal.ts';
 import type { SampleCodec } from '../codec/codec.ts';
 import { sampleCodec } from '../codec/sample-codecs.ts';
-import type { MediaModel } from './media-model.ts';
+import type { MediaModel, TrackModel } from './media-model.ts';
+import type { TrackLayout } from './movie.ts';
 import { TrackClocks } from './track-clocks.ts';
 
 export interface Lane {
@@ -22,14 +23,16 @@ export interface Lane {
   mostSlices: number;
 }
 
-/** Groups the tracks of a model into lanes. Tracks of codecs that nobody can measure are left out. */
+/**
+ * Groups the tracks of a model into lanes. Tracks of codecs that nobody can measure are left out, and
+ * beside pictures of that kind uncompressed sound, too: any bytes may be some.
+ */
 export function lanesOf(model: MediaModel): Lane[] {
   const lanes = new Map<string, { codec: SampleCodec; tracks: number[] }>();
+  const mayBePcm = unfindable(model).every(({ entry }) => entry.kind !== 'video');
   model.tracks.forEach((track, place) => {
-    const { stsd, entry } = track.layout;
-    if (entry.encrypted || stsd.length < 24) return;
-    const codec = track.blind ? blindCodec(track.blind) : sampleCodec(stsd.subarray(16));
-    if (!codec) return;
+    const codec = codecOf(track);
+    if (!codec || (codec.framing === 'fixed' && !mayBePcm)) return;
     const alike =
       codec.kind === 'audio'
         ? `${codec.codec} ${codec.rate} ${codec.channels} ${codec.usualDuration} ${codec.fixedBytes}`
@@ -48,6 +51,19 @@ export function lanesOf(model: MediaModel): Lane[] {
     fewestSlices: 0,
     mostSlices: 0,
   }));
+}
+
+function codecOf({ layout: { stsd, entry }, blind }: TrackModel): SampleCodec | null {
+  if (entry.encrypted || stsd.length < 24) return null;
+  return blind ? blindCodec(blind) : sampleCodec(stsd.subarray(16));
+}
+
+/** Tracks of pictures and sound whose codec nobody can measure. */
+export function unfindable(model: MediaModel): TrackLayout[] {
+  return model.tracks
+    .filter(({ layout }) => layout.entry.kind === 'video' || layout.entry.kind === 'audio')
+    .filter((track) => codecOf(track) === null)
+    .map(({ layout }) => layout);
 }
 
 /** A lane has taken a sample of so many bytes. */

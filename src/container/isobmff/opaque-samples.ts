@@ -2,6 +2,7 @@
  * Samples of tracks that no codec measures: texts, time codes, and what a hole makes of others.
  */
 import type { MediaModel } from './media-model.ts';
+import { unknownCodec } from './sample-entry-writer.ts';
 import type { ScanWindow } from './scan-window.ts';
 
 // A caption is a line or two; and they follow each other where one ends as the next begins.
@@ -40,6 +41,7 @@ export function fitsOpaque(
   length: number,
 ): boolean {
   const entry = model.tracks[track]?.layout.entry;
+  if (entry?.codec === unknownCodec) return true;
   if (entry?.kind === 'timecode') return length === 4;
   if (entry?.codec === 'mov_text') return length >= textBytes(window, at);
   return false;

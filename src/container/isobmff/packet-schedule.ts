@@ -5,9 +5,8 @@
  * Packets last equally long and say for how long; pictures come at a constant rate; a muxer writes what
  * is due. So a picture rate and the head start of the sound tell how many packets there must be
  * in each gap between pictures, none among them. Of all rates that recorders use the one is taken with
- * which the gaps are cut into the least unusual packets.
+ * which the gaps are cut into the least unusual packets (docs/decisions/0203).
  */
-import type { SampleCodec } from '../codec/codec.ts';
 import { opusCodec, opusPacketTicks } from '../codec/opus.ts';
 import { type Rate, rateOf, usualRates } from './picture-rates.ts';
 
@@ -21,22 +20,26 @@ export interface PacketSchedule {
   readonly headStart: readonly [least: number, most: number];
 }
 
-/** The gap in front of each picture, as a range of `bytes`: empty where the one before ends there. */
+/** The gap in front of each picture, as a range of bytes: empty where the one before ends there. */
 export type Gap = readonly [at: number, end: number];
 
 const clock = 48_000;
-// Some seconds tell every rate from its neighbours.
-const mostGaps = 180;
+// Some seconds tell every rate from its neighbours; a few gaps tell most rates from each other.
+const mostGaps = 360;
+const fewGaps = 48;
 const leastGaps = 24;
 // Head starts are tried in steps of a part of a packet, from pictures far ahead to sound far ahead.
 const stepsInPacket = 8;
 const farthest = 0.6;
 // So many gaps may be filled that should be empty, or empty that should be filled.
 const mostMisfits = 0.06;
-const misfitCost = 12;
-const mostTried = 120;
+const misfitCost = 40;
+// How many orders are tried on a few gaps, and how many of them on all.
+const mostTried = 64;
+const mostKept = 6;
 
-interface Plan {
+/** One order of pictures and packets, and the head starts that it comes from. */
+interface Order {
   readonly rate: Rate;
   /** Packets in front of each picture. */
   readonly counts: Uint16Array;
@@ -61,55 +64,51 @@ export function findSchedule(
   if (!first || taken.length < leastGaps) return null;
   const packetTicks = opusPacketTicks(bytes, first[0]);
   if (packetTicks === 0) return null;
-  const rates = frameRate > 0 ? [rateOf(frameRate)] : [...usualRates];
-  const plans = rates
-    .flatMap((rate) => plansAt(rate, taken, packetTicks))
-    .sort((a, b) => a.misfits - b.misfits)
-    .slice(0, mostTried);
-  let best: Plan | null = null;
-  let least = Number.POSITIVE_INFINITY;
-  for (const plan of plans) {
-    const cost = costOf(bytes, taken, plan, opusCodec(channels), least);
-    if (cost < least) [best, least] = [plan, cost];
-  }
+  const rates = frameRate > 0 ? [rateOf(frameRate)] : usualRates;
+  const orders = rates.flatMap((rate) => ordersAt(rate, taken, packetTicks));
+  const cost = ({ counts }: Order, from: number, to: number) =>
+    costOf(bytes, taken, counts, channels, from, to);
+  // Orders that begin alike cost alike: each is tried once, the best of them to the end. How many
+  // packets the first gap has is decided last, when the others have told what packets are like.
+  const beginnings = groupBy(orders, ({ counts }) => counts.subarray(1, fewGaps).join());
+  const kept = cheapest(beginnings.slice(0, mostTried), ([order]) => cost(order, 1, fewGaps))
+    .slice(0, mostKept)
+    .flat();
+  const wholes = groupBy(kept, ({ counts }) => counts.subarray(1).join());
+  const [alike] = cheapest(wholes.slice(0, mostTried), ([order]) => cost(order, 1, taken.length));
+  const [best] = cheapest(alike ?? [], (order) => cost(order, 0, fewGaps));
   if (!best) return null;
   const packets = best.counts.reduce((sum, count) => sum + count, 0);
   const total = taken.reduce((sum, [at, end]) => sum + end - at, 0);
-  return {
-    rate: best.rate,
-    packetTicks,
-    meanBytes: total / Math.max(1, packets),
-    headStart: best.headStart,
-  };
+  const { rate, headStart } = best;
+  return { rate, packetTicks, meanBytes: total / Math.max(1, packets), headStart };
 }
 
-/** The different plans at one rate, each with the range of head starts that it holds for. */
-function plansAt(rate: Rate, gaps: readonly Gap[], packetTicks: number): Plan[] {
+/** The different orders at one rate that leave those gaps empty that are. */
+function ordersAt(rate: Rate, gaps: readonly Gap[], packetTicks: number): Order[] {
   const packet = packetTicks / clock;
   const step = rate.ticks / rate.timescale;
-  const plans = new Map<string, Plan>();
-  for (let n = Math.ceil(-farthest / packet) * stepsInPacket; ; n += 1) {
+  const orders = new Map<string, Order>();
+  const steps = Math.ceil(farthest / packet) * stepsInPacket;
+  for (let n = -steps; n <= steps; n += 1) {
     const headStart = (n / stepsInPacket) * packet;
-    if (headStart > farthest) break;
     const counts = new Uint16Array(gaps.length);
     let misfits = 0;
     let written = 0;
     gaps.forEach(([at, end], place) => {
-      // A picture and a packet that are due at once: in either order, half a step apart.
-      const due = Math.max(
-        0,
-        Math.ceil((place * step + headStart) / packet - 0.25 / stepsInPacket),
-      );
+      // Due at once with a picture, a packet may be written before or behind it: a quarter of a step.
+      const periods = (place * step + headStart) / packet - 0.25 / stepsInPacket;
+      const due = Math.max(0, Math.ceil(periods));
       counts[place] = due - written;
       written = due;
       if (counts[place] === 0 ? end > at : end === at) misfits += 1;
     });
     if (misfits > gaps.length * mostMisfits || !beginsLike(gaps, counts)) continue;
-    const known = plans.get(counts.join());
+    const known = orders.get(counts.join());
     if (known) known.headStart[1] = headStart;
-    else plans.set(counts.join(), { rate, counts, misfits, headStart: [headStart, headStart] });
+    else orders.set(counts.join(), { rate, counts, misfits, headStart: [headStart, headStart] });
   }
-  return [...plans.values()];
+  return [...orders.values()];
 }
 
 /** The gap before the first picture has about the bytes that so many packets have elsewhere. */
@@ -122,30 +121,53 @@ function beginsLike(gaps: readonly Gap[], counts: Uint16Array): boolean {
   return Math.abs(first - wanted) <= 1 + 0.7 * wanted;
 }
 
-/** How unusual the packets are that a plan makes of the gaps, each judged by those before it. */
+// As long as nothing is known of the packets any cut will do: the first gaps are judged last.
+const unknown = 8;
+
+/** How unusual the packets are that an order makes of gaps `from` … `to`, each judged by others. */
 function costOf(
   bytes: Uint8Array,
   gaps: readonly Gap[],
-  { counts }: Plan,
-  codec: SampleCodec,
-  least: number,
+  counts: Uint16Array,
+  channels: number,
+  from: number,
+  to: number,
 ): number {
+  const codec = opusCodec(channels);
   let cost = 0;
-  let paid = 0;
-  for (const [place, [at, end]] of gaps.entries()) {
+  const judge = (place: number) => {
+    const [at = 0, end = 0] = gaps[place] ?? [];
     const count = counts[place] ?? 0;
     const lengths = end > at && count > 0 ? (codec.splitRun?.(bytes, at, end, count) ?? []) : [];
     if (lengths.length !== count || (count === 0 && end > at)) cost += misfitCost;
-    let from = at;
+    let position = at;
     for (const length of lengths) {
-      cost += codec.surprise?.(bytes, from, from + length) ?? 0;
-      codec.measure(bytes, from, from + length, true);
-      from += length;
+      cost += codec.surprise?.(bytes, position, position + length) ?? 0;
+      codec.measure(bytes, position, position + length, true);
+      position += length;
     }
-    // Packets cost less than nothing: a plan is given up when it is far behind half-way.
-    paid += 1;
-    if (paid * 2 === gaps.length && least < 0 && cost > least * 0.25)
-      return Number.POSITIVE_INFINITY;
-  }
+  };
+  for (let place = unknown; place < Math.min(to, gaps.length); place += 1) judge(place);
+  for (let place = from; place < unknown; place += 1) judge(place);
   return cost;
+}
+
+/** Those that share a key, in the order in which each key came first; fewest misfits first. */
+function groupBy(orders: readonly Order[], key: (order: Order) => string): Group[] {
+  const groups = new Map<string, [Order, ...Order[]]>();
+  for (const order of orders.toSorted((a, b) => a.misfits - b.misfits)) {
+    const group = groups.get(key(order));
+    if (group) group.push(order);
+    else groups.set(key(order), [order]);
+  }
+  return [...groups.values()];
+}
+
+type Group = readonly [Order, ...Order[]];
+
+function cheapest<T>(items: readonly T[], cost: (item: T) => number): T[] {
+  return items
+    .map((item) => ({ item, cost: cost(item) }))
+    .sort((a, b) => a.cost - b.cost)
+    .map(({ item }) => item);
 }

@@ -32,7 +32,9 @@ export interface PictureTimes {
   readonly usual: number;
   /** Second of the movie at which the first picture is shown. */
   readonly shownFrom: number;
-  readonly method: 'constant' | 'grid' | 'sound';
+  readonly method: 'constant' | 'grid' | 'sound' | 'assumed';
+  /** Pictures a second where no sound confirms them. */
+  readonly unconfirmedRate?: number;
 }
 
 /**
@@ -46,20 +48,22 @@ export function pictureTimes(
   frameRate: number,
 ): PictureTimes {
   const model = reference.usualDuration > 0 ? reference : loosened(bounds, reference);
+  const known = referenceRate(model);
+  if (!hasBounds(bounds)) {
+    const isAssumed = !known && frameRate <= 0;
+    const rate = known ?? (isAssumed ? { timescale: 30000, ticks: 1000 } : rateOf(frameRate));
+    const times = constantTimes(bounds, model, rate, model.shownFrom);
+    const unconfirmedRate = rate.timescale / rate.ticks;
+    return { ...times, unconfirmedRate, method: isAssumed ? 'assumed' : 'constant' };
+  }
   const fitting = candidateRates(bounds, model, frameRate);
   for (const rate of fitting) {
     const start = constantStart(bounds, model, rate);
     if (start !== null) return constantTimes(bounds, model, rate, start);
   }
-  const known = referenceRate(model);
   if (model.onGrid && known) {
     const times = gridTimes(bounds, model, known);
     if (times) return times;
-  }
-  if (!hasBounds(bounds)) {
-    const own = frameRate > 0 ? rateOf(frameRate) : { timescale: 30000, ticks: 1000 };
-    const rate = known ?? own;
-    return constantTimes(bounds, model, rate, model.shownFrom);
   }
   return soundTimes(bounds, model);
 }

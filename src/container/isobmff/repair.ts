@@ -20,6 +20,7 @@ import { isKeptBlind } from './movie.ts';
 import type { OutputTrack } from './movie-writer.ts';
 import { layOut } from './output-layout.ts';
 import { SampleColumns } from './sample-columns.ts';
+import { unknownCodec } from './sample-entry-writer.ts';
 import { SampleScanner } from './sample-scanner.ts';
 import { type TimedMedia, timeSamples } from './timing.ts';
 
@@ -274,9 +275,11 @@ function joined(
 
 /** Samples by their kind, for a finding. */
 export function describeFound(found: FoundSamples, model: MediaModel): string {
-  return found
-    .perTrack(model.tracks.length)
-    .map((count, place) => `${count} of ${model.tracks[place]?.layout.entry.codec ?? '?'}`)
+  const counts = found.perTrack(model.tracks.length);
+  return model.tracks
+    .map(({ layout }, place) => ({ codec: layout.entry.codec, count: counts[place] ?? 0 }))
+    .filter(({ codec }) => codec !== unknownCodec)
+    .map(({ codec, count }) => `${count} of ${codec}`)
     .join(', ');
 }
 

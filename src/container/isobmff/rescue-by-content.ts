@@ -9,11 +9,14 @@ import type { FileOutline } from './file-index.ts';
 import type { FoundSamples, Hole } from './found-samples.ts';
 import { followOn, followWith, type ResumedScan, resume } from './growing-file.ts';
 import { type Candidate, guessModel } from './guessed-models.ts';
+import { hasUnknownSound } from './head-model.ts';
+import { unfindable } from './lanes.ts';
 import type { MediaModel } from './media-model.ts';
+import type { TrackLayout } from './movie.ts';
 import { modelFrom } from './profile.ts';
 import { describeFound, noRepair, type RescuedMedia } from './repair.ts';
 import { SampleScanner } from './sample-scanner.ts';
-import { timeSamples } from './timing.ts';
+import { type TimedMedia, timeSamples } from './timing.ts';
 import { errorsOfModel } from './trial.ts';
 
 // The head of a file in which candidates are tried: some seconds of any recording.
@@ -61,7 +64,7 @@ export function rescueByContent(
   if (doubtedOrNone && !guess?.isCertain)
     return scanWith(source, from, doubtedOrNone, context, refused);
   if (guess) return scanWith(source, from, guess, context, refused);
-  return nothingFits(context.references.length);
+  return nothingFits(context.references.length, known);
 }
 
 // Less than this of a file's media does not show which reference fits.
@@ -81,16 +84,26 @@ export function followGrowing(
   return best && best.share >= leastShare ? followWith(best.candidate, from) : null;
 }
 
-function nothingFits(references: number): NoRepair {
+function nothingFits(references: number, known: readonly Candidate[]): NoRepair {
   const what =
     'In its first megabytes there are neither pictures nor sound of a kind that can be told without its index: it may be encrypted, overwritten, or of a codec that says too little of itself.';
   if (references === 0) return noRepair('no-parameter-sets', what);
+  const codecs = new Set(known.flatMap(({ model }) => unfindable(model)).map(codecName));
+  if (codecs.size > 0 && known.every(({ model }) => unfindable(model).length > 0)) {
+    const names = [...codecs].join(' and ');
+    return noRepair(
+      'nothing-found',
+      `The ${references === 1 ? 'reference has' : 'references have'} ${names}, whose samples do not say where they end: without an index they cannot be found.`,
+    );
+  }
   const tried = references === 1 ? 'The reference does' : `None of ${references} references does`;
   return noRepair(
     'nothing-found',
     `${tried}${references === 1 ? ' not' : ''} fit its bytes. ${what}`,
   );
 }
+
+const codecName = ({ entry }: TrackLayout): string => entry.codec;
 
 function sizesOf(model: MediaModel): (readonly [width: number, height: number])[] {
   return model.tracks
@@ -217,10 +230,12 @@ function finishScan(
   const findings = [
     ...refused,
     `Found by content, with ${origin}: ${describeFound(samples, model)} samples.`,
-    ...timingFinding(timed.method),
+    ...unfindable(model).map(unfindableFinding),
+    ...timingFinding(timed),
     ...samples.holes.slice(0, 20).map(holeFinding),
   ];
   if (isBlind) findings.push(keptFinding);
+  if (hasUnknownSound(model)) findings.push(unknownSoundFinding);
   if (lastErrors >= mostErrors) {
     findings.push('The last pictures do not decode without errors: the set-up may have changed.');
   }
@@ -228,7 +243,8 @@ function finishScan(
   if (tail > 0) findings.push(`The last ${tail} bytes hold no complete sample.`);
   return {
     reference: candidate.path ?? null,
-    incomplete: candidate.isCertain === false || missesTrack(samples, model),
+    incomplete:
+      candidate.isCertain === false || hasUnknownSound(model) || missesTrack(samples, model),
     tracks: timed.tracks,
     timescale: timed.timescale,
     method: 'tables rebuilt from the bitstream',
@@ -250,7 +266,23 @@ function missesTrack(samples: FoundSamples, model: MediaModel): boolean {
 const keptFinding =
   'Its recorder’s parameter sets are nowhere in the file, and no likely ones fit: the pictures are kept with their times on a track that players pass over. It needs a sample from this recorder: any whole recording by it with the same settings.';
 
-function timingFinding(method: ReturnType<typeof timeSamples>['method']): string[] {
+function unfindableFinding({ entry }: TrackLayout): string {
+  const what = entry.kind === 'video' ? 'Pictures' : 'Sound';
+  return `${what} in ${entry.codec} cannot be found by content, for its samples do not say where they end; that track is left out.`;
+}
+
+const unknownSoundFinding =
+  'What lies between the pictures is sound of a kind that its bytes do not tell: the pictures are kept without it. It needs a sample from this recorder: any whole recording by it with the same settings.';
+
+function timingFinding({ method, unconfirmedRate }: TimedMedia): string[] {
+  const rate = Math.round(unconfirmedRate * 100) / 100;
+  if (method === 'assumed') {
+    return [
+      `Nothing tells the picture rate: ${rate} a second is assumed; the pictures may run too fast or too slow.`,
+    ];
+  }
+  if (rate > 0)
+    return [`The picture rate is ${rate} a second by the stream; no sound confirms it.`];
   if (method === 'constant') return ['The picture rate is constant and agrees with the sound.'];
   if (method === 'grid')
     return ['Pictures were left out of a constant rate; the sound tells which.'];

@@ -87,6 +87,18 @@ export function soundLayout(id: number, sound: FoundSound, rate: number): TrackL
   return entry && layoutOf(id, 'soun', rate, stsd, entry, mediaHeader('smhd', 0, 4), [0, 0]);
 }
 
+/** The codec of a track of sound that nobody recognised. */
+export const unknownCodec = 'none';
+
+/**
+ * A track for what lies between pictures and is not known: it keeps the scan going and is not written.
+ */
+export function unknownSoundLayout(id: number): TrackLayout | null {
+  const stsd = describe((out) => out.box(unknownCodec, () => out.zeros(6).u16(1)));
+  const entry = firstSampleEntry(stsd, 'data');
+  return entry && layoutOf(id, 'data', 1000, stsd, entry, mediaHeader('nmhd', 0, 0), [0, 0]);
+}
+
 /** ES, decoder configuration, its set-up, and the sync layer's (ISO/IEC 14496-1 §7.2.6.5). */
 function writeStream(out: FieldWriter, id: number, objectType: number, setup: Uint8Array): void {
   const setupBytes = setup.length > 0 ? setup.length + 2 : 0;

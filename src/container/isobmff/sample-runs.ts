@@ -61,15 +61,16 @@ function runEnd(window: ScanWindow, at: number, lane: Lane, context: RunContext)
   const expected = hasWeakStarts(context) ? expectedBytes(lane, context) : 0;
   const usual = expectedBytes(lane, context);
   let best = -1;
-  let doubtful = -1;
+  // A doubtful start, and where a likelier one has to begin: inside that sample.
+  let [doubtful, rivals] = [-1, 0];
   let lowest = Number.POSITIVE_INFINITY;
   for (let place = at + step; place < limit; place += step) {
     if (expected > 0 && place - at > expected * 4 && (best >= 0 || place - at > mostWeak)) break;
-    if (doubtful >= 0 && place - at > usual * 3 + 2048) break;
+    if (doubtful >= 0 && (place - at > usual * 3 + 2048 || place >= rivals)) break;
     const found = begins(place);
     if (found === 'none') continue;
     if (found === 'doubtful' && !isFixed) {
-      doubtful = doubtful < 0 ? place : doubtful;
+      if (doubtful < 0) [doubtful, rivals] = [place, place + lengthAt(window, place, context)];
       continue;
     }
     if (expected === 0) return place;
@@ -158,6 +159,11 @@ function sampleBegins(
   return 'none';
 }
 
+/** Bytes of the longest sample that can be measured at `at`. */
+function lengthAt(window: ScanWindow, at: number, { bounding }: RunContext): number {
+  return Math.max(0, ...bounding.map(({ codec }) => window.measure(codec, at)));
+}
+
 function isPlausible(
   window: ScanWindow,
   at: number,
@@ -168,7 +174,10 @@ function isPlausible(
   const track = model.tracks[lane.tracks[0] ?? 0];
   if (lane.codec.codec === 'av1' && !isUsualTemporalUnit(window, at)) return false;
   // A sample the end cuts off is no longer than others are.
-  if (length < 0) return window.to - at <= Math.max(16_384, 1.5 * (track?.largestSample ?? 0));
+  if (length < 0) {
+    const longest = Math.max(16_384, 1.5 * (track?.largestSample ?? 0), 4 * lane.usualBytes);
+    return window.to - at <= longest;
+  }
   if (length === 0) return false;
   // Bytes of a picture parse as a short sound now and then, hardly ever as one of usual length.
   if (lane.codec.kind === 'audio') {

@@ -490,8 +490,10 @@ export class SampleScanner {
     return true;
   }
 
-  #pairTest = (window: ScanWindow, at: number, lane: Lane): boolean =>
-    this.#chain(window, at, lane, 2) >= (lane.codec.kind === 'video' ? 1 : 2);
+  #pairTest = (window: ScanWindow, at: number, lane: Lane): boolean => {
+    if (lane.codec.kind !== 'video') return this.#chain(window, at, lane, 2) >= 2;
+    return this.#chain(window, at, lane, 1) >= 1 && lane.codec.last.follows;
+  };
 
   /** The scan came to a sample that is cut off, or that may still grow. */
   #end(window: ScanWindow): void {

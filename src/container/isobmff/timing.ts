@@ -13,6 +13,7 @@ import type { OutputTrack } from './movie-writer.ts';
 import { compositionOffsets, displayRanks } from './picture-order.ts';
 import { type PictureBounds, type PictureTimes, pictureTimes } from './picture-times.ts';
 import { SampleColumns } from './sample-columns.ts';
+import { unknownCodec } from './sample-entry-writer.ts';
 
 export interface TimedMedia {
   readonly tracks: readonly OutputTrack[];
@@ -21,6 +22,8 @@ export interface TimedMedia {
   readonly lostSeconds: number;
   /** How the pictures were timed, for the report; null without pictures. */
   readonly method: PictureTimes['method'] | null;
+  /** Pictures a second where nothing but the stream's own word, or none, tells; else 0. */
+  readonly unconfirmedRate: number;
 }
 
 /** Gives every sample its time. Tracks without samples are left out. */
@@ -43,8 +46,8 @@ export function timeSamples(
   });
   const early = startsEarly(model, counts, pictures);
   model.tracks.forEach((track, place) => {
-    if ((counts[place] ?? 0) === 0) return;
-    const { kind } = track.layout.entry;
+    const { kind, codec } = track.layout.entry;
+    if ((counts[place] ?? 0) === 0 || codec === unknownCodec) return;
     const times = pictures.get(place);
     if (times) {
       const shown = { ...times, shownFrom: times.shownFrom + early };
@@ -63,6 +66,7 @@ export function timeSamples(
     timescale,
     lostSeconds: clock.lost.reduce((sum, seconds) => sum + seconds, 0),
     method: [...pictures.values()][0]?.method ?? null,
+    unconfirmedRate: [...pictures.values()][0]?.unconfirmedRate ?? 0,
   };
 }
 

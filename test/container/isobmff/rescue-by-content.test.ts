@@ -115,6 +115,16 @@ describe('given a recording without its index and another of the same recorder',
     });
   });
 
+  test('when its pictures do not say where they end, the refusal names their codec, and nothing is taken for PCM', () => {
+    const text = Buffer.from(recording('prores-pcm.mov')).toString('latin1');
+    const changed = text.replaceAll('icpf', '....').replaceAll('apco', 'AVdn');
+    const whole = Uint8Array.from(Buffer.from(changed, 'latin1'));
+    const source = memorySource(withoutIndex(whole));
+    const refused = isobmff.planRepair(source, { references: [profileOf(whole)] });
+    expect(refused).toMatchObject({ kind: 'none', reason: 'nothing-found' });
+    expect(refused).toHaveProperty('detail', expect.stringContaining('dnxhd'));
+  });
+
   test('when the sound is PCM on two tracks beside a time code, every byte is on its track', () => {
     const whole = recording('h264-pcm-timecode.mov');
     const source = memorySource(withoutIndex(whole));
@@ -251,6 +261,76 @@ describe('given a recording without its index and no reference', () => {
       expectTracks(whole, written(source, repair));
     },
   );
+
+  test('when the sound is Opus, how many packets stand between pictures is told by what they are like', () => {
+    const whole = recording('h264-opus.mp4');
+    const source = memorySource(withoutIndex(whole));
+    const trialDecode = () => ({ frames: 5, errors: 0 });
+    const repair = plan(isobmff.planRepair(source, { references: [], trialDecode }));
+    const rescued = tracksOf(memorySource(written(source, repair)));
+    const results = tracksOf(memorySource(whole)).map((track, place) =>
+      compare(track, rescued[place], () => true),
+    );
+    expect(results[0]).toMatchObject({ found: results[0]?.complete, wrong: 0, outOfOrder: 0 });
+    expect(results[1]?.found).toBeGreaterThanOrEqual((results[1]?.complete ?? 0) * 0.99);
+    for (const { worstTime } of results) expect(worstTime).toBeLessThan(0.005);
+  });
+
+  test.each([
+    ['h264-eac3.mp4', false],
+    ['prores-pcm.mov', false],
+    ['prores-pcm.mov', true],
+  ])(
+    'wherever %s is cut, every complete picture comes back (with a reference: %s)',
+    (name, isReferred) => {
+      const whole = recording(name);
+      const left = withoutIndex(whole);
+      const truth = tracksOf(memorySource(whole));
+      const references = isReferred ? [profileOf(whole)] : [];
+      const trialDecode = () => ({ frames: 5, errors: 0 });
+      fc.assert(
+        fc.property(fc.integer({ min: left.length >> 1, max: left.length }), (cut) => {
+          const source = memorySource(left.subarray(0, cut));
+          const repair = plan(isobmff.planRepair(source, { references, trialDecode }));
+          const rescued = tracksOf(memorySource(written(source, repair)));
+          const isThere = ({ offset, size }: { offset: number; size: number }) =>
+            offset + size <= cut;
+          expect(rescued.map(({ codec }) => codec)).toEqual(truth.map(({ codec }) => codec));
+          truth.forEach((track, place) => {
+            const { found, complete, wrong } = compare(track, rescued[place], isThere);
+            expect(complete - found).toBeLessThanOrEqual(track.kind === 'video' ? 0 : 1);
+            // Of a run of PCM that the cut ends, every frame of sound in front of it is kept.
+            expect(wrong).toBeLessThanOrEqual(track.codec.startsWith('pcm') ? 1 : 0);
+          });
+        }),
+        { numRuns: 20 },
+      );
+    },
+  );
+
+  test('when the sound is of no kind that is known, all pictures come back, and the report says so', () => {
+    const whole = recording('h264-3aac.mp4');
+    const [pictures, ...sounds] = tracksOf(memorySource(whole));
+    const bytes = whole.slice();
+    let random = 12345;
+    for (const { offset, size } of sounds.flatMap(({ samples }) => samples)) {
+      for (let at = offset; at < offset + size; at += 1) {
+        random = (random * 1103515245 + 12345) & 0x7fffffff;
+        bytes[at] = random >> 16;
+      }
+    }
+    const source = memorySource(withoutIndex(bytes));
+    const trialDecode = () => ({ frames: 5, errors: 0 });
+    const repair = plan(isobmff.planRepair(source, { references: [], trialDecode }));
+    expect(repair.incomplete).toBe(true);
+    expect(repair.findings.join(' ')).toContain('sound of a kind that its bytes do not tell');
+    expect(repair.findings.join(' ')).toContain('30 a second is assumed');
+    const rescued = tracksOf(memorySource(written(source, repair)));
+    expect(rescued.map(({ kind }) => kind)).toEqual(['video']);
+    if (!pictures) throw new Error('no pictures');
+    const result = compare(pictures, rescued[0], () => true);
+    expect(result).toMatchObject({ found: result.complete, wrong: 0, outOfOrder: 0 });
+  });
 
   test('when x264 did not sign either, its settings are searched for and confirmed', () => {
     const whole = unsigned(recording('h264-3aac.mp4'));
