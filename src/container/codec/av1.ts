@@ -2,6 +2,13 @@
  * AV1 as a sample codec: a sample is a temporal unit without its delimiter (AV1 Codec ISO Media File
  * Format Binding §2.4), which ends with the frame that is shown (AV1 Bitstream §7.5).
  */
+import { Av1Order } from './av1-order.ts';
+import {
+  type Av1FrameRules,
+  type Av1Sequence,
+  parseAv1Sequence,
+  sameSequence,
+} from './av1-sequence.ts';
 import { BitReader } from './bit-reader.ts';
 import { needsMore, notASample, type SampleCodec, type SampleFacts } from './codec.ts';
 import { pictureBound, videoCodec } from './video-codec.ts';
@@ -19,16 +26,6 @@ const obu = {
 
 /** A temporal unit holds a few hidden frames and their tiles; a flood of tiny units is none. */
 const mostUnits = 1024;
-
-/** What a sequence header says, as far as temporal units need it. */
-export interface Av1Sequence {
-  readonly profile: number;
-  readonly reduced: boolean;
-  readonly width: number;
-  readonly height: number;
-  /** Frames per second of a constant rate; 0 when not said. */
-  readonly frameRate: number;
-}
 
 /** Makes the codec from `av1C`; null when it is none. */
 export function av1FromConfig(av1C: Uint8Array, width: number, height: number): SampleCodec | null {
@@ -54,7 +51,8 @@ export function av1FromConfig(av1C: Uint8Array, width: number, height: number): 
 export function av1Codec(known: Av1Sequence | null, width: number, height: number): SampleCodec {
   const bound = pictureBound(known?.width ?? width, known?.height ?? height);
   const unit = new Obu();
-  const reduced = known?.reduced ?? false;
+  const stream: Stream = { known, rules: known?.rules ?? null, order: new Av1Order() };
+  const { order } = stream;
 
   function measure(
     bytes: Uint8Array,
@@ -66,6 +64,8 @@ export function av1Codec(known: Av1Sequence | null, width: number, height: numbe
     let position = at;
     let shown = false;
     facts.slices = 0;
+    facts.follows = false;
+    order.begin();
     for (let units = 0; ; units++) {
       if (units > mostUnits) return notASample;
       const more = unit.read(bytes, position, end);
@@ -78,12 +78,16 @@ export function av1Codec(known: Av1Sequence | null, width: number, height: numbe
         return needsMore;
       }
       // After the frame that is shown only its own further tiles and padding belong to the unit.
-      const follows =
+      const belongs =
         unit.type === obu.tiles || unit.type === obu.padding || unit.type === obu.redundantHeader;
-      if (shown && !follows) return position - at;
+      if (shown && !belongs) return position - at;
       if (unit.size > bound || position + unit.total - at > 2 * bound) return notASample;
-      const verdict = look(bytes, unit, known, reduced, facts, position === at);
+      const verdict = look(bytes, unit, stream, facts, position === at);
       if (verdict === 'no') return shown ? position - at : notASample;
+      if (verdict !== 'more' && (unit.type === obu.frame || unit.type === obu.frameHeader)) {
+        order.note();
+        facts.follows = order.follows || (facts.sync && facts.parameterSets);
+      }
       if (verdict === 'more' || !unit.whole) {
         facts.soFar = position - at;
         facts.wanted = position + unit.total - at;
@@ -105,10 +109,23 @@ export function av1Codec(known: Av1Sequence | null, width: number, height: numbe
     isStart(bytes, at, end) {
       if (!unit.read(bytes, at, end) || unit.size > bound) return false;
       if (unit.type === obu.tiles || unit.type === obu.padding) return false;
-      const verdict = look(bytes, unit, known, reduced, { ...scratch }, true);
+      const verdict = look(bytes, unit, stream, { ...scratch }, true);
       return verdict !== 'no' && verdict !== 'more';
     },
+    memory: {
+      accept: () => order.accept(stream.rules),
+      discontinue: () => order.discontinue(),
+      state: () => order.state(),
+      restore: (state) => order.restore(state),
+    },
   });
+}
+
+interface Stream {
+  readonly known: Av1Sequence | null;
+  /** By the sequence header in band where the sample entry has none. */
+  rules: Av1FrameRules | null;
+  readonly order: Av1Order;
 }
 
 const scratch = { sync: false, slices: 0, parameterSets: false };
@@ -120,8 +137,7 @@ type Verdict = 'no' | 'more' | 'shown' | 'fits';
 function look(
   bytes: Uint8Array,
   unit: Obu,
-  known: Av1Sequence | null,
-  reduced: boolean,
+  stream: Stream,
   facts: Pick<SampleFacts, 'sync' | 'slices' | 'parameterSets'>,
   opens: boolean,
 ): Verdict {
@@ -132,12 +148,14 @@ function look(
     if (!unit.whole) return 'more';
     const found = parseAv1Sequence(bytes.subarray(body, body + size));
     facts.parameterSets = true;
-    return found && (!known || sameSequence(found, known)) ? 'fits' : 'no';
+    if (!found || (stream.known && !sameSequence(found, stream.known))) return 'no';
+    stream.rules ??= found.rules;
+    return 'fits';
   }
   if (type === obu.frame || type === obu.frameHeader) {
     if (size === 0) return 'no';
     if (body >= unit.end) return 'more';
-    return lookAtFrame(bytes, unit, reduced, facts);
+    return lookAtFrame(bytes, unit, stream, facts);
   }
   if (type === obu.tiles || type === obu.redundantHeader) {
     if (type === obu.tiles) facts.slices++;
@@ -157,76 +175,27 @@ function look(
 function lookAtFrame(
   bytes: Uint8Array,
   unit: Obu,
-  reduced: boolean,
+  { known, rules, order }: Stream,
   facts: Pick<SampleFacts, 'sync' | 'slices'>,
 ): Verdict {
   reader.reset(bytes, unit.body, Math.min(unit.end, unit.body + unit.size));
   if (unit.type === obu.frame) facts.slices++;
-  if (reduced) {
+  if (known?.reduced) {
     facts.sync = true;
     return 'shown';
   }
-  if (reader.flag()) {
-    // show_existing_frame: a header alone, a few bytes at most.
-    return unit.type === obu.frameHeader && unit.size <= 16 ? 'shown' : 'no';
+  const isRepeated = (bytes[unit.body] ?? 0) >= 0x80;
+  const { fits, shown, key } = order.read(reader, rules);
+  if (isRepeated) {
+    // show_existing_frame: a header alone, of one byte where nothing is said but the slot.
+    const isPlain = rules !== null && rules.frameIdBits === 0 && !rules.hasDecoderModel;
+    const isByte = unit.size === 1 && ((bytes[unit.body] ?? 0) & 0x8f) === 0x88;
+    const isHeader = unit.type === obu.frameHeader && unit.size <= 16;
+    return isHeader && (isByte || !isPlain) ? 'shown' : 'no';
   }
-  const frameType = reader.bits(2);
-  const shown = reader.flag();
-  if (unit.size < 4) return 'no';
-  if (frameType === 0 && shown) facts.sync = true;
+  if (unit.size < 4 || !fits) return 'no';
+  if (key && shown) facts.sync = true;
   return shown ? 'shown' : 'fits';
-}
-
-function sameSequence(found: Av1Sequence, known: Av1Sequence): boolean {
-  return (
-    found.profile === known.profile &&
-    found.reduced === known.reduced &&
-    found.width === known.width &&
-    found.height === known.height
-  );
-}
-
-/** Reads a sequence header OBU's payload (AV1 §5.5); null when it breaks a rule. */
-export function parseAv1Sequence(payload: Uint8Array): Av1Sequence | null {
-  const bits = new BitReader().reset(payload);
-  const profile = bits.bits(3);
-  const still = bits.flag();
-  const reduced = bits.flag();
-  if (profile > 2 || (reduced && !still)) return null;
-  let frameRate = 0;
-  if (reduced) bits.skip(5);
-  else frameRate = readOperatingPoints(bits);
-  const widthBits = bits.bits(4) + 1;
-  const heightBits = bits.bits(4) + 1;
-  const width = bits.bits(widthBits) + 1;
-  const height = bits.bits(heightBits) + 1;
-  if (bits.overrun || frameRate < 0) return null;
-  return { profile, reduced, width, height, frameRate };
-}
-
-/** Timing, decoder model and operating points; gives the frame rate, -1 for damage. */
-function readOperatingPoints(bits: BitReader): number {
-  let frameRate = 0;
-  let delayBits = 0;
-  if (bits.flag()) {
-    const unitsInTick = bits.bits(32);
-    const timeScale = bits.bits(32);
-    if (unitsInTick === 0 || timeScale === 0) return -1;
-    if (bits.flag()) frameRate = timeScale / unitsInTick / (bits.ue() + 1);
-    if (bits.flag()) {
-      delayBits = bits.bits(5) + 1;
-      bits.skip(32 + 5 + 5);
-    }
-  }
-  const delayPresent = bits.flag();
-  const points = bits.bits(5) + 1;
-  for (let n = 0; n < points; n++) {
-    bits.skip(12);
-    if (bits.bits(5) > 7) bits.skip(1);
-    if (delayBits > 0 && bits.flag()) bits.skip(2 * delayBits + 1);
-    if (delayPresent && bits.flag()) bits.skip(4);
-  }
-  return frameRate;
 }
 
 /** One open bitstream unit's header (AV1 §5.3); reused. */

@@ -61,8 +61,10 @@ export interface SampleFacts {
   /** The sample carries parameter sets in band. */
   parameterSets: boolean;
   /**
-   * The sample's numbers go on where the accepted ones ended (H.264 `frame_num`). True for codecs
-   * without such numbers, and after a hole. False is a doubt, not a refusal: frames may be missing.
+   * The sample's numbers go on where the accepted ones ended (H.264 `frame_num`, HEVC's order count). True
+   * for codecs without such numbers, and after a hole. False is a doubt, not a refusal: frames may be
+   * missing. Of AV1, whose shortest samples are three bytes, it is true only where its order hint confirms
+   * the sample.
    */
   follows: boolean;
 }

@@ -25,6 +25,13 @@ export interface VideoFraming {
    */
   measure(bytes: Uint8Array, at: number, end: number, facts: SampleFacts, atEnd: boolean): number;
   isStart?(bytes: Uint8Array, at: number, end: number): boolean;
+  /** What the codec remembers beside the number of pictures. */
+  readonly memory?: {
+    accept(): void;
+    discontinue(): void;
+    state(): readonly number[];
+    restore(state: readonly number[]): boolean;
+  };
 }
 
 /** Makes a sample codec of a way to measure pictures that are stored as they are shown. */
@@ -65,14 +72,17 @@ export function videoCodec(framing: VideoFraming): SampleCodec {
       framing.isStart ? framing.isStart(bytes, at, end) : measure(bytes, at, end) !== notASample,
     accept() {
       last.order = accepted++;
+      framing.memory?.accept();
     },
     discontinue() {
       // Stored order is display order, also after a hole.
+      framing.memory?.discontinue();
     },
-    state: (): CodecState => [accepted],
+    state: (): CodecState => [accepted, ...(framing.memory?.state() ?? [])],
     restore(state) {
-      const [count] = state;
-      if (typeof count !== 'number' || !Number.isSafeInteger(count) || count < 0) return false;
+      const [count, ...rest] = state.map(Number);
+      if (count === undefined || !Number.isSafeInteger(count) || count < 0) return false;
+      if (framing.memory && !framing.memory.restore(rest)) return false;
       accepted = count;
       return true;
     },

@@ -77,10 +77,10 @@ function guessInBand(
     tell(context, from);
     const codec = sampleCodec(layout.stsd.subarray(16));
     if (!codec) continue;
-    const survey =
-      codec.codec === 'av1'
-        ? surveyByTrial(source, from, layout)
-        : surveyHead(source, from, from + headBytes, codec);
+    let survey = surveyHead(source, from, from + headBytes, codec);
+    if (codec.codec === 'av1' && survey.pictures.length < leastPictures) {
+      survey = surveyByTrial(source, from, layout);
+    }
     if (!startsEarly(survey, from) || !beginsWith(survey, from + place)) continue;
     const model = coveringModel(source, from, survey, plainTrack(layout), codec.frameRate, hints);
     if (!model) continue;
@@ -91,8 +91,8 @@ function guessInBand(
 }
 
 /**
- * AV1's shortest pictures occur among any bytes by chance, so what lies between pictures is only known
- * with the sound: the likely kinds are tried.
+ * AV1's shortest pictures occur among any bytes by chance. Where no order hints confirm them what lies
+ * between pictures is only known with the sound: the likely kinds are tried.
  */
 function surveyByTrial(source: ByteSource, from: number, layout: TrackLayout): HeadSurvey {
   let best: HeadSurvey = { pictures: [], runs: [], end: from };

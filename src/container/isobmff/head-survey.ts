@@ -3,7 +3,7 @@
  * between them, which are sound of a kind yet to be found (sound-search.ts).
  */
 import type { ByteSource } from '../bytes.ts';
-import { needsMore, type SampleCodec } from '../codec/codec.ts';
+import { needsMore, notASample, type SampleCodec } from '../codec/codec.ts';
 import { type FoundSamples, foundFlags } from './found-samples.ts';
 import { ScanWindow } from './scan-window.ts';
 
@@ -48,7 +48,8 @@ export function surveyHead(
       codec.accept();
       pictures.push({ at, end: at + length, sync });
       sizes.largest = Math.max(sizes.largest, length);
-      logs += Math.log(length);
+      // Of pictures: three bytes that show one from before (AV1) say nothing of them.
+      logs += Math.log(Math.max(length, 256));
       sizes.mean = Math.exp(logs / pictures.length);
       at += length;
       continue;
@@ -75,25 +76,52 @@ interface Sizes {
 
 /**
  * The next place where a picture begins, among bytes that may be anything: its numbers go on where
- * those before it ended. One that is longer than most, and no key frame, gives way to a usual one that
- * begins a little further on, inside it.
+ * those before it ended. One that is longer than most, and no key frame, or that nothing goes on from,
+ * gives way to a usual one that begins a little further on, inside it.
  */
 function nextPicture(window: ScanWindow, from: number, codec: SampleCodec, sizes: Sizes): number {
-  let doubtful = -1;
   let to = Math.min(window.to, from + longestRun);
+  // One that is large, with its end; and one that leads nowhere.
+  let [large, largeEnd, stray] = [-1, -1, -1];
   for (let at = from; at < to; at += 1) {
     if (!window.isStart(codec, at)) continue;
     const length = window.measure(codec, at);
     const { follows, sync } = codec.last;
-    if (length <= 0 || !follows) continue;
+    // The last frame of a large picture is no likelier one.
+    if (length <= 0 || !follows || at + length === largeEnd) continue;
     const isUsual = sizes.largest === 0 || length <= sizes.largest * mostLarger;
     if (!isUsual && !window.isStart(codec, at + length)) continue;
-    if (sizes.mean === 0 || sync || length <= larger * sizes.mean) return at;
-    if (doubtful >= 0) continue;
-    doubtful = at;
-    to = Math.min(to, at + Math.min(length, furtherOn));
+    const isPlain = sizes.mean === 0 || sync || length <= larger * sizes.mean;
+    if (!leadsOn(window, at, length, codec)) {
+      if (stray < 0) stray = at;
+      if (large < 0) to = Math.min(to, stray + furtherOn);
+    } else if (isPlain) return at;
+    else if (large < 0) {
+      [large, largeEnd] = [at, at + length];
+      to = Math.min(to, at + Math.min(length, furtherOn));
+    }
   }
-  return doubtful;
+  return large >= 0 ? large : stray;
+}
+
+/**
+ * Another picture goes on from the one at `at`. Asked of AV1 only, where chance makes one that fits in every
+ * fiftieth run of sound.
+ */
+function leadsOn(window: ScanWindow, at: number, length: number, codec: SampleCodec): boolean {
+  if (codec.codec !== 'av1') return true;
+  const from = at + length;
+  const to = Math.min(window.to, from + furtherOn * 2);
+  const state = codec.state();
+  window.measure(codec, at);
+  codec.accept();
+  let found = to === window.to;
+  for (let place = from; place < to && !found; place += 1) {
+    if (!window.isStart(codec, place)) continue;
+    found = window.measure(codec, place) !== notASample && codec.last.follows;
+  }
+  codec.restore(state);
+  return found;
 }
 
 /** What a trial scan found, as a survey: samples of the first track are the pictures. */

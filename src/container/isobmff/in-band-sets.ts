@@ -2,7 +2,7 @@
  * Codec set-up that stands in the stream itself: parameter sets in band, AV1's sequence header, and
  * the frames of Motion JPEG and ProRes, which need none.
  */
-import { parseAv1Sequence } from '../codec/av1.ts';
+import { parseAv1Sequence } from '../codec/av1-sequence.ts';
 import { parseH264Pps, parseH264Sps } from '../codec/h264-parameter-sets.ts';
 import { buildAvcConfig } from '../codec/h264-writer.ts';
 import { isHevcVps, parseHevcPps, parseHevcSps } from '../codec/hevc-parameter-sets.ts';

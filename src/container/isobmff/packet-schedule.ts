@@ -38,6 +38,12 @@ const misfitCost = 40;
 const mostTried = 64;
 const mostKept = 6;
 
+// Where 29.97 and 30 pictures a second both do, it is 30.
+const ratesWholeFirst = [
+  ...usualRates.filter(({ timescale, ticks }) => timescale % ticks === 0),
+  ...usualRates.filter(({ timescale, ticks }) => timescale % ticks !== 0),
+];
+
 /** One order of pictures and packets, and the head starts that it comes from. */
 interface Order {
   readonly rate: Rate;
@@ -64,8 +70,12 @@ export function findSchedule(
   if (!first || taken.length < leastGaps) return null;
   const packetTicks = opusPacketTicks(bytes, first[0]);
   if (packetTicks === 0) return null;
-  const rates = frameRate > 0 ? [rateOf(frameRate)] : usualRates;
-  const orders = rates.flatMap((rate) => ordersAt(rate, taken, packetTicks));
+  const rates = frameRate > 0 ? [rateOf(frameRate)] : ratesWholeFirst;
+  const packet = packetTicks / clock;
+  // Whole packets and parts of one, so that none falls between two steps.
+  const reach = Math.ceil(farthest / packet) * packet;
+  const headStarts = [-reach, reach, packet / stepsInPacket] as const;
+  const orders = rates.flatMap((rate) => ordersAt(rate, taken, packetTicks, headStarts));
   const cost = ({ counts }: Order, from: number, to: number) =>
     costOf(bytes, taken, counts, channels, from, to);
   // Orders that begin alike cost alike: each is tried once, the best of them to the end. How many
@@ -76,8 +86,15 @@ export function findSchedule(
     .flat();
   const wholes = groupBy(kept, ({ counts }) => counts.subarray(1).join());
   const [alike] = cheapest(wholes.slice(0, mostTried), ([order]) => cost(order, 1, taken.length));
-  const [best] = cheapest(alike ?? [], (order) => cost(order, 0, fewGaps));
-  if (!best) return null;
+  const [rough] = cheapest(alike ?? [], (order) => cost(order, 0, fewGaps));
+  if (!rough) return null;
+  // Rates that are no multiple of the packets' drift past them: the head start matters to a hair.
+  const [early, late] = rough.headStart;
+  const step = packet / stepsInPacket;
+  const finer = ordersAt(rough.rate, taken, packetTicks, [early - step, late + step, step / 8]);
+  const [best = rough] = cheapest(finer.slice(0, mostTried), (order) =>
+    cost(order, 0, taken.length),
+  );
   const packets = best.counts.reduce((sum, count) => sum + count, 0);
   const total = taken.reduce((sum, [at, end]) => sum + end - at, 0);
   const { rate, headStart } = best;
@@ -85,13 +102,17 @@ export function findSchedule(
 }
 
 /** The different orders at one rate that leave those gaps empty that are. */
-function ordersAt(rate: Rate, gaps: readonly Gap[], packetTicks: number): Order[] {
+function ordersAt(
+  rate: Rate,
+  gaps: readonly Gap[],
+  packetTicks: number,
+  [from, to, by]: readonly [from: number, to: number, by: number],
+): Order[] {
   const packet = packetTicks / clock;
   const step = rate.ticks / rate.timescale;
   const orders = new Map<string, Order>();
-  const steps = Math.ceil(farthest / packet) * stepsInPacket;
-  for (let n = -steps; n <= steps; n += 1) {
-    const headStart = (n / stepsInPacket) * packet;
+  for (let n = 0; from + n * by <= to; n += 1) {
+    const headStart = from + n * by;
     const counts = new Uint16Array(gaps.length);
     let misfits = 0;
     let written = 0;

@@ -57,42 +57,38 @@ function runEnd(window: ScanWindow, at: number, lane: Lane, context: RunContext)
     if (at + length < window.to && begins(at + length) !== 'none') return at + length;
   }
   const limit = Math.min(window.to, at + longest);
-  // AV1's shortest samples are three bytes that occur by chance: the likeliest length decides.
-  const expected = hasWeakStarts(context) ? expectedBytes(lane, context) : 0;
   const usual = expectedBytes(lane, context);
-  let best = -1;
-  // A doubtful start, and where a likelier one has to begin: inside that sample.
-  let [doubtful, rivals] = [-1, 0];
-  let lowest = Number.POSITIVE_INFINITY;
-  for (let place = at + step; place < limit; place += step) {
-    if (expected > 0 && place - at > expected * 4 && (best >= 0 || place - at > mostWeak)) break;
-    if (doubtful >= 0 && (place - at > usual * 3 + 2048 || place >= rivals)) break;
+  // Until there is a start that is sure the likeliest of the others is kept.
+  let [best, lowest, until] = [-1, Number.POSITIVE_INFINITY, limit];
+  let largeEnd = -1;
+  for (let place = at + step; place < until; place += step) {
     const found = begins(place);
     if (found === 'none') continue;
-    if (found === 'doubtful' && !isFixed) {
-      if (doubtful < 0) [doubtful, rivals] = [place, place + lengthAt(window, place, context)];
+    if (isFixed && found !== 'weak') return place;
+    if (largeEnd >= 0) {
+      // A likelier start lies inside of the large picture, and is not the last of its frames.
+      if (found === 'sure' && place + lengthAt(window, place, context) !== largeEnd) return place;
       continue;
     }
-    if (expected === 0) return place;
-    const surprise = isFixed
-      ? Math.abs(Math.log((place - at) / expected))
-      : runSurprise(window, at, place, lane, context);
+    if (found === 'sure') return place;
+    if (found === 'large') {
+      [best, largeEnd] = [place, place + lengthAt(window, place, context)];
+      until = Math.min(limit, largeEnd, at + usual * 3 + 2048);
+      continue;
+    }
+    if (place - at > mostWeak) continue;
+    const surprise = runSurprise(window, at, place, lane, context);
     // Of two the first is likelier: the other may lie inside the picture that begins there.
-    if (surprise + (best < 0 ? 0 : laterIsOdd) < lowest) [best, lowest] = [place, surprise];
-    if (best === place && isSequence(window, place)) break;
+    if (surprise + (best < 0 ? 0 : laterIsOdd) >= lowest) continue;
+    [best, lowest, until] = [place, surprise, Math.min(limit, Math.max(place + 1, at + usual * 4))];
   }
-  if (best >= 0 || doubtful >= 0) return best >= 0 ? best : doubtful;
+  if (best >= 0) return best;
   return limit >= window.to ? window.to : -1;
 }
 
 const laterIsOdd = 1.5;
 // Behind so many bytes a start that may be chance is none.
 const mostWeak = 64 * 1024;
-
-/** AV1's sequence header, compared with the known one: no chance. */
-function isSequence(window: ScanWindow, at: number): boolean {
-  return window.byte(at) === 0x0a;
-}
 
 /** How unusual it is for the bytes `at` … `end` to be the packets that are due. */
 function runSurprise(
@@ -115,10 +111,6 @@ function runSurprise(
   return surprise;
 }
 
-function hasWeakStarts(context: RunContext): boolean {
-  return context.bounding.some((lane) => lane.codec.codec === 'av1');
-}
-
 /** Bytes a run probably has: its packets by the clock, of the mean size of the reference's. */
 function expectedBytes(lane: Lane, context: RunContext): number {
   const [fewest, most] = packetsByClock(lane, context);
@@ -133,8 +125,9 @@ function* likelyRuns(lane: Lane, model: MediaModel): Generator<number> {
 }
 
 /**
- * Whether a measurable sample begins at `at` and something fits behind it. Doubtful is a picture so large
- * that it is likelier chance: four bytes of sound that look like a length.
+ * Whether a measurable sample begins at `at` and something fits behind it. A picture may be so large that
+ * it is likelier chance (four bytes of sound that look like a length), or so weak, of AV1's whose
+ * shortest are three bytes, where its order hint does not confirm it.
  */
 function sampleBegins(
   window: ScanWindow,
@@ -142,7 +135,8 @@ function sampleBegins(
   at: number,
   run: Lane,
   context: RunContext,
-): 'sure' | 'doubtful' | 'none' {
+): 'sure' | 'large' | 'weak' | 'none' {
+  let found: 'large' | 'weak' | 'none' = 'none';
   window.cover(at, 4096);
   for (const lane of context.bounding) {
     if (lane.codec.isSureStart) {
@@ -152,11 +146,14 @@ function sampleBegins(
     if (!window.isStart(lane.codec, at)) continue;
     const length = window.measure(lane.codec, at);
     if (!isPlausible(window, at, length, lane, context)) continue;
+    const { follows } = lane.codec.last;
     if (length < 0 || goesOn(window, at + length, lane, runStart, run, context)) {
-      return isLarge(length, lane, context.model) ? 'doubtful' : 'sure';
+      const isConfirmed = lane.codec.codec !== 'av1' || follows;
+      if (isConfirmed && !isLarge(length, lane, context.model)) return 'sure';
+      found = isConfirmed ? 'large' : 'weak';
     }
   }
-  return 'none';
+  return found;
 }
 
 /** Bytes of the longest sample that can be measured at `at`. */
@@ -199,7 +196,7 @@ function goesOn(
   if (next >= window.to || hasFixed || window.to - next < 64) return true;
   if (bounding.some((other) => window.isStart(other.codec, next))) return true;
   // Unit after unit said its length, and the slice header that it goes on where the last one ended.
-  const follows = isPictureInUnits(lane) && lane.codec.last.follows;
+  const follows = (isPictureInUnits(lane) || lane.codec.codec === 'av1') && lane.codec.last.follows;
   if (run.codec.kind === 'audio' && window.byte(next) === window.byteAt(runStart)) return true;
   return lengthless.some(({ codec }) =>
     follows ? window.mayStart(codec, next) : window.isStart(codec, next),

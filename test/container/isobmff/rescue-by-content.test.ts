@@ -86,6 +86,32 @@ describe('given a recording without its index and another of the same recorder',
     expect(results[1]?.found).toBeGreaterThanOrEqual((results[1]?.complete ?? 0) * 0.99);
   });
 
+  test.each([true, false])(
+    'wherever AV1 beside Opus is cut, order hints confirm every picture (with a reference: %s)',
+    (isReferred) => {
+      const whole = recording('av1-opus.mp4');
+      const left = withoutIndex(whole);
+      const truth = tracksOf(memorySource(whole));
+      const references = isReferred ? [profileOf(whole)] : [];
+      fc.assert(
+        fc.property(fc.integer({ min: left.length >> 1, max: left.length }), (cut) => {
+          const source = memorySource(left.subarray(0, cut));
+          const repair = plan(isobmff.planRepair(source, { references }));
+          const rescued = tracksOf(memorySource(written(source, repair)));
+          const [pictures, sound] = truth.map((track, place) =>
+            compare(track, rescued[place], ({ offset, size }) => offset + size <= cut),
+          );
+          // The last one before the cut may end anywhere, for all one can see.
+          expect((pictures?.complete ?? 0) - (pictures?.found ?? 0)).toBeLessThanOrEqual(1);
+          expect(pictures).toMatchObject({ outOfOrder: 0, wrongSync: 0 });
+          expect(pictures?.worstTime).toBeLessThan(0.001);
+          expect(sound?.found).toBeGreaterThanOrEqual((sound?.complete ?? 0) * 0.9);
+        }),
+        { numRuns: 25, examples: [[left.length]] },
+      );
+    },
+  );
+
   test('when the picture is VP9, which has no lengths, it ends where sound leads to the next', () => {
     const whole = recording('vp9-aac.mp4');
     const source = memorySource(withoutIndex(whole));
