@@ -26,13 +26,16 @@ const layouts: readonly Layout[] = [
   { format: 'in32', width: 4, bits: 32, read: (view, at) => view.getInt32(at, true) / 2 ** 31 },
 ];
 
-// The values looked at: a tenth of a second is enough, and silence has no layout.
-const mostValues = 20_000;
+// Half a second is enough, the same of it for every layout; silence has none.
+const mostBytes = 96_000;
 const leastFits = 0.6;
+const mostRough = 1.2;
+const mostSmooth = 0.7;
 
 /** The likeliest layout of PCM in these runs; null when they hold no sound that is smooth. */
 export function findPcm(bytes: Uint8Array, runs: readonly SoundRun[]): FoundSound | null {
   let best: { layout: Layout; channels: number; roughness: number } | null = null;
+  let areFloats = false;
   for (const layout of layouts) {
     for (const channels of [2, 1]) {
       const frame = layout.width * channels;
@@ -40,6 +43,11 @@ export function findPcm(bytes: Uint8Array, runs: readonly SoundRun[]): FoundSoun
       const fitting = runs.filter(([at, end]) => (end - at) % frame === 0);
       if (fitting.length < runs.length * leastFits) continue;
       const roughness = roughnessOf(bytes, fitting, layout, channels);
+      if (channels === 1 && isInPairs(bytes, fitting, layout)) continue;
+      // Whole numbers are no floats that a sound has; floats are whole numbers, and loud ones.
+      if (layout.format === 'fl32' && roughness <= mostRough) areFloats = true;
+      if (layout.format === 'in32' && (areFloats || isTwoNarrow(bytes, fitting, channels)))
+        continue;
       // One channel is a little rough as two, two are very rough as one. Two narrow values look like
       // a wide one whose low half does not matter, never the other way round.
       const isWider = best !== null && layout.width > best.layout.width;
@@ -47,7 +55,7 @@ export function findPcm(bytes: Uint8Array, runs: readonly SoundRun[]): FoundSoun
       best = { layout, channels, roughness };
     }
   }
-  if (!best || best.roughness > 1.2) return null;
+  if (!best || best.roughness > mostRough) return null;
   const { layout, channels } = best;
   const isPlain = layout.width === 2;
   // QuickTime keeps the byte order of wider values in `wave`: `enda` of 1 is little endian.
@@ -63,6 +71,32 @@ export function findPcm(bytes: Uint8Array, runs: readonly SoundRun[]): FoundSoun
   };
 }
 
+/** The low half of a wide value is noise; where it is as smooth as sound, it is a value of its own. */
+function isTwoNarrow(bytes: Uint8Array, runs: readonly SoundRun[], channels: number): boolean {
+  const [narrow] = layouts;
+  return narrow !== undefined && roughnessOf(bytes, runs, narrow, 2 * channels) < mostSmooth;
+}
+
+/**
+ * One voice on two channels is smoother still when they are read as one: then the steps from the left to
+ * the right value are far smaller than those from the right one to the next left one.
+ */
+function isInPairs(bytes: Uint8Array, runs: readonly SoundRun[], layout: Layout): boolean {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const { width, read } = layout;
+  const mostValues = mostBytes / width / 2;
+  let [inside, between, values] = [0, 0, 0];
+  for (const [at, end] of runs) {
+    for (let place = at; place + 3 * width <= end && values < mostValues; place += 2 * width) {
+      const right = read(view, place + width);
+      inside += Math.abs(right - read(view, place));
+      between += Math.abs(read(view, place + 2 * width) - right);
+      values += 1;
+    }
+  }
+  return inside < between * 0.5;
+}
+
 /** The mean difference of neighbours in a channel by the mean size of a value: about 1.4 for noise. */
 function roughnessOf(
   bytes: Uint8Array,
@@ -72,6 +106,7 @@ function roughnessOf(
 ): number {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const step = layout.width * channels;
+  const mostValues = mostBytes / layout.width;
   let differences = 0;
   let sizes = 0;
   let values = 0;

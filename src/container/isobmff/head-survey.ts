@@ -39,7 +39,8 @@ export function surveyHead(
   const pictures: SurveyedPicture[] = [];
   const runs: Place[] = [];
   let at = from;
-  const sizes = { largest: 0, mean: 0 };
+  const sizes = { largest: 0, mean: 0, furtherOn: leastFurther };
+  let between = 0;
   let logs = 0;
   while (at < window.to && pictures.length < mostPictures) {
     const length = window.measure(codec, at);
@@ -58,6 +59,8 @@ export function surveyHead(
     const next = nextPicture(window, at + 1, codec, sizes);
     if (next < 0) break;
     runs.push({ at, end: next });
+    between += next - at;
+    sizes.furtherOn = Math.max(leastFurther, (3 * between) / runs.length);
     at = next;
   }
   return { pictures, runs, end: at };
@@ -66,12 +69,14 @@ export function surveyHead(
 // A chance picture in bytes that may be anything is mostly far longer than pictures are.
 const mostLarger = 8;
 const larger = 3;
-const furtherOn = 4096;
+const leastFurther = 4096;
 
 interface Sizes {
   readonly largest: number;
   /** Geometric: a few key frames do not count for much. */
   readonly mean: number;
+  /** Bytes within which the right picture begins where a wrong one was found: three runs or so. */
+  readonly furtherOn: number;
 }
 
 /**
@@ -94,11 +99,11 @@ function nextPicture(window: ScanWindow, from: number, codec: SampleCodec, sizes
     const isPlain = sizes.mean === 0 || sync || length <= larger * sizes.mean;
     if (!leadsOn(window, at, length, codec)) {
       if (stray < 0) stray = at;
-      if (large < 0) to = Math.min(to, stray + furtherOn);
+      if (large < 0) to = Math.min(to, stray + sizes.furtherOn);
     } else if (isPlain) return at;
     else if (large < 0) {
       [large, largeEnd] = [at, at + length];
-      to = Math.min(to, at + Math.min(length, furtherOn));
+      to = Math.min(to, at + Math.min(length, sizes.furtherOn));
     }
   }
   return large >= 0 ? large : stray;
@@ -111,7 +116,7 @@ function nextPicture(window: ScanWindow, from: number, codec: SampleCodec, sizes
 function leadsOn(window: ScanWindow, at: number, length: number, codec: SampleCodec): boolean {
   if (codec.codec !== 'av1') return true;
   const from = at + length;
-  const to = Math.min(window.to, from + furtherOn * 2);
+  const to = Math.min(window.to, from + leastFurther * 2);
   const state = codec.state();
   window.measure(codec, at);
   codec.accept();

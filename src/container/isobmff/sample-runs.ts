@@ -57,14 +57,13 @@ function runEnd(window: ScanWindow, at: number, lane: Lane, context: RunContext)
     if (at + length < window.to && begins(at + length) !== 'none') return at + length;
   }
   const limit = Math.min(window.to, at + longest);
-  const usual = expectedBytes(lane, context);
+  const reach = isFixed ? shortestReach + lane.usualBytes * 3 : expectedBytes(lane, context) * 4;
   // Until there is a start that is sure the likeliest of the others is kept.
   let [best, lowest, until] = [-1, Number.POSITIVE_INFINITY, limit];
   let largeEnd = -1;
   for (let place = at + step; place < until; place += step) {
     const found = begins(place);
     if (found === 'none') continue;
-    if (isFixed && found !== 'weak') return place;
     if (largeEnd >= 0) {
       // A likelier start lies inside of the large picture, and is not the last of its frames.
       if (found === 'sure' && place + lengthAt(window, place, context) !== largeEnd) return place;
@@ -73,20 +72,22 @@ function runEnd(window: ScanWindow, at: number, lane: Lane, context: RunContext)
     if (found === 'sure') return place;
     if (found === 'large') {
       [best, largeEnd] = [place, place + lengthAt(window, place, context)];
-      until = Math.min(limit, largeEnd, at + usual * 3 + 2048);
+      until = Math.min(limit, largeEnd, at + reach + 2048);
       continue;
     }
     if (place - at > mostWeak) continue;
     const surprise = runSurprise(window, at, place, lane, context);
     // Of two the first is likelier: the other may lie inside the picture that begins there.
     if (surprise + (best < 0 ? 0 : laterIsOdd) >= lowest) continue;
-    [best, lowest, until] = [place, surprise, Math.min(limit, Math.max(place + 1, at + usual * 4))];
+    [best, lowest, until] = [place, surprise, Math.min(limit, Math.max(place + 1, at + reach))];
   }
   if (best >= 0) return best;
   return limit >= window.to ? window.to : -1;
 }
 
 const laterIsOdd = 1.5;
+// Uncompressed sound is written in runs of some kilobytes.
+const shortestReach = 32 * 1024;
 // Behind so many bytes a start that may be chance is none.
 const mostWeak = 64 * 1024;
 
