@@ -14,6 +14,7 @@ import { type Refusal, refuse } from './refusal.ts';
 import {
   type EndCause,
   isLive,
+  mainRoom,
   type Participant,
   type Recording,
   type RecordingPermission,
@@ -45,16 +46,30 @@ export function stopRecordings(story: Story, participant: ParticipantId, cause: 
   }
 }
 
+/**
+ * A participant goes back to the main room: its recordings end, but for those that only files show. Their
+ * recorder knows nothing of rooms and records the main room from now on.
+ */
+export function returnToMainRoom(story: Story, participant: ParticipantId): void {
+  for (const id of liveRecordings(story.state, participant)) {
+    const recording = rowOf(story.state.recordings, id);
+    if (recording && recording.control !== 'observed') end(story, recording, 'left-room');
+  }
+  relocateRecordings(story, participant, mainRoom, story.context.now, true);
+}
+
 /** What a participant records ends with the old room and begins anew in the next, if it may. */
 function relocateRecordings(
   story: Story,
   participant: ParticipantId,
   room: RoomId,
   now: Instant,
+  onlyObserved = false,
 ): void {
   for (const id of liveRecordings(story.state, participant)) {
     const recording = rowOf(story.state.recordings, id);
     if (!recording || recording.room === room) continue;
+    if (onlyObserved && recording.control !== 'observed') continue;
     const verdict = permits(story.state, { participant, room }, now);
     if (!verdict.allowed && recording.control !== 'observed') {
       end(story, recording, 'moved');

@@ -6,7 +6,7 @@
  */
 import { assignEvenly, shuffled } from './auto-assign.ts';
 import type { PeopleCommand, Story } from './command.ts';
-import { goTo, stopRecordings } from './endings.ts';
+import { goTo, returnToMainRoom, stopRecordings } from './endings.ts';
 import { findParticipant, findRoom } from './find.ts';
 import { fingerprint } from './fingerprint.ts';
 import type { ParticipantId, RoomId } from './ids.ts';
@@ -251,7 +251,8 @@ function comeOrGo(
     return refuse('wrong-state', problem, 'roomtape join');
   }
   const out = command.meeting === true || person.room === mainRoom;
-  stopRecordings(story, person.id, 'left-room');
+  if (out) stopRecordings(story, person.id, 'left-room');
+  else returnToMainRoom(story, person.id);
   story.add('went', { moves: [[person.id, out ? null : mainRoom]] });
   return undefined;
 }

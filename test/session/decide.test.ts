@@ -379,6 +379,19 @@ describe('given a recording', () => {
     expect(night.refused({ type: 'record' }).problem).toContain('closed');
   });
 
+  test('a recorder that only its file shows goes on in the main room when its person leaves theirs', () => {
+    const night = new Evening();
+    night.do({ type: 'enter', room: '1', participant: 'Ada' });
+    night.do({ type: 'observe', participant: 'Ada', room: '1', recorder: 'zoom' });
+    night.do({ type: 'leave' }, 'Ada');
+    expect(night.recordings('Ada')).toMatchObject([
+      { state: 'stopped', cause: 'moved' },
+      { state: 'recording', room: '0.1', control: 'observed' },
+    ]);
+    night.do({ type: 'leave', meeting: true }, 'Ada');
+    expect(night.recordings('Ada')[1]).toMatchObject({ state: 'stopped', cause: 'left-room' });
+  });
+
   test('the journal makes the same state again, through JSON', () => {
     const night = new Evening();
     night.do({ type: 'grant', rooms: 'all' });
