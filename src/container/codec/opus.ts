@@ -383,12 +383,12 @@ class Split {
       costs: new Float64Array(layers + 1).fill(Number.POSITIVE_INFINITY),
       before: [],
     };
+    const size = end - start;
     const alone = this.habits.surpriseAlone(this.bytes, start, end);
-    const recent = this.habits.recently(end - start);
-    const after = (size: number) => alone + surpriseOfSize(end - start, size, recent);
-    if (from === 0) edge.costs[layers > 0 ? 1 : 0] = after(before);
+    const recent = this.habits.recently(size);
+    if (from === 0) edge.costs[layers > 0 ? 1 : 0] = alone + surpriseOfSize(size, before, recent);
     for (const other of this.arriving[from] ?? []) {
-      const own = after(start - this.place(other.from));
+      const own = alone + surpriseOfSize(size, start - this.place(other.from), recent);
       for (let layer = layers > 0 ? 2 : 0; layer <= layers; layer++) {
         const total = cost(other, layers > 0 ? layer - 1 : 0) + own;
         if (total >= cost(edge, layer)) continue;

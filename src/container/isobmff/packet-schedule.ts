@@ -7,6 +7,7 @@
  * in each gap between pictures, none among them. Of all rates that recorders use the one is taken with
  * which the gaps are cut into the least unusual packets (docs/decisions/0203).
  */
+import type { SampleCodec } from '../codec/codec.ts';
 import { opusCodec, opusPacketTicks } from '../codec/opus.ts';
 import { type Rate, rateOf, usualRates } from './picture-rates.ts';
 
@@ -26,7 +27,7 @@ export type Gap = readonly [at: number, end: number];
 const clock = 48_000;
 // Some seconds tell every rate from its neighbours; a few gaps tell most rates from each other.
 const mostGaps = 360;
-const fewGaps = 48;
+const fewGaps = 36;
 const leastGaps = 24;
 // Head starts are tried in steps of a part of a packet, from pictures far ahead to sound far ahead.
 const stepsInPacket = 8;
@@ -34,9 +35,13 @@ const farthest = 0.6;
 // So many gaps may be filled that should be empty, or empty that should be filled.
 const mostMisfits = 0.06;
 const misfitCost = 40;
+// A frame has up to 1275 bytes (RFC 6716 §3.4), a packet of several has more; no recorder writes such.
+const mostBytes = 1500;
 // How many orders are tried on a few gaps, and how many of them on all.
-const mostTried = 64;
+const mostTried = 48;
 const mostKept = 6;
+const mostWhole = 16;
+const mostFirst = 8;
 
 // Where 29.97 and 30 pictures a second both do, it is 30.
 const ratesWholeFirst = [
@@ -76,25 +81,24 @@ export function findSchedule(
   const reach = Math.ceil(farthest / packet) * packet;
   const headStarts = [-reach, reach, packet / stepsInPacket] as const;
   const orders = rates.flatMap((rate) => ordersAt(rate, taken, packetTicks, headStarts));
-  const cost = ({ counts }: Order, from: number, to: number) =>
-    costOf(bytes, taken, counts, channels, from, to);
+  const judge = new Judge(bytes, taken, channels);
   // Orders that begin alike cost alike: each is tried once, the best of them to the end. How many
   // packets the first gap has is decided last, when the others have told what packets are like.
   const beginnings = groupBy(orders, ({ counts }) => counts.subarray(1, fewGaps).join());
-  const kept = cheapest(beginnings.slice(0, mostTried), ([order]) => cost(order, 1, fewGaps))
+  const kept = cheapest(beginnings.slice(0, mostTried), ([order]) => judge.cost(order, 1, fewGaps))
     .slice(0, mostKept)
     .flat();
-  const wholes = groupBy(kept, ({ counts }) => counts.subarray(1).join());
-  const [alike] = cheapest(wholes.slice(0, mostTried), ([order]) => cost(order, 1, taken.length));
-  const [rough] = cheapest(alike ?? [], (order) => cost(order, 0, fewGaps));
+  const all = ([order]: Group) => judge.cost(order, 1, taken.length);
+  const byRest = ({ counts }: Order) => counts.subarray(1).join();
+  const [alike] = cheapest(groupBy(kept, byRest).slice(0, mostWhole), all);
+  const rough = judge.byFirstGap(alike ?? []);
   if (!rough) return null;
   // Rates that are no multiple of the packets' drift past them: the head start matters to a hair.
   const [early, late] = rough.headStart;
   const step = packet / stepsInPacket;
   const finer = ordersAt(rough.rate, taken, packetTicks, [early - step, late + step, step / 8]);
-  const [best = rough] = cheapest(finer.slice(0, mostTried), (order) =>
-    cost(order, 0, taken.length),
-  );
+  const [closest] = cheapest(groupBy(finer, byRest).slice(0, mostWhole), all);
+  const best = judge.byFirstGap(closest ?? []) ?? rough;
   const packets = best.counts.reduce((sum, count) => sum + count, 0);
   const total = taken.reduce((sum, [at, end]) => sum + end - at, 0);
   const { rate, headStart } = best;
@@ -134,43 +138,74 @@ function ordersAt(
 
 /** The gap before the first picture has about the bytes that so many packets have elsewhere. */
 function beginsLike(gaps: readonly Gap[], counts: Uint16Array): boolean {
-  const [first = 0, ...others] = counts;
-  const packets = others.reduce((sum, count) => sum + count, 0);
+  const wanted = packetsWanted(gaps, counts);
+  return Math.abs((counts[0] ?? 0) - wanted) <= 1 + 0.7 * wanted;
+}
+
+/** Packets that the first gap would have if they were as large as in the others. */
+function packetsWanted(gaps: readonly Gap[], counts: Uint16Array): number {
+  const packets = counts.subarray(1).reduce((sum, count) => sum + count, 0);
   const bytes = gaps.slice(1).reduce((sum, [at, end]) => sum + end - at, 0);
   const [at = 0, end = 0] = gaps[0] ?? [];
-  const wanted = ((end - at) * packets) / Math.max(1, bytes);
-  return Math.abs(first - wanted) <= 1 + 0.7 * wanted;
+  return ((end - at) * packets) / Math.max(1, bytes);
 }
 
 // As long as nothing is known of the packets any cut will do: the first gaps are judged last.
 const unknown = 8;
 
-/** How unusual the packets are that an order makes of gaps `from` … `to`, each judged by others. */
-function costOf(
-  bytes: Uint8Array,
-  gaps: readonly Gap[],
-  counts: Uint16Array,
-  channels: number,
-  from: number,
-  to: number,
-): number {
-  const codec = opusCodec(channels);
-  let cost = 0;
-  const judge = (place: number) => {
-    const [at = 0, end = 0] = gaps[place] ?? [];
-    const count = counts[place] ?? 0;
-    const lengths = end > at && count > 0 ? (codec.splitRun?.(bytes, at, end, count) ?? []) : [];
-    if (lengths.length !== count || (count === 0 && end > at)) cost += misfitCost;
+/** Judges orders by how unusual the packets are that they make of the gaps. */
+class Judge {
+  readonly #bytes: Uint8Array;
+  readonly #gaps: readonly Gap[];
+  readonly #channels: number;
+
+  constructor(bytes: Uint8Array, gaps: readonly Gap[], channels: number) {
+    this.#bytes = bytes;
+    this.#gaps = gaps;
+    this.#channels = channels;
+  }
+
+  /** The cost of gaps `from` … `to`, each judged by others. */
+  cost({ counts }: Order, from: number, to: number): number {
+    return this.#read(opusCodec(this.#channels), counts, from, to);
+  }
+
+  /** Of orders that are alike but for the first gap, the one that makes most of that. */
+  byFirstGap(orders: readonly Order[]): Order | undefined {
+    const [any] = orders;
+    if (!any) return undefined;
+    const codec = opusCodec(this.#channels);
+    this.#read(codec, any.counts, 1, fewGaps);
+    const wanted = packetsWanted(this.#gaps, any.counts);
+    const off = ({ counts }: Order) => Math.abs((counts[0] ?? 0) - wanted);
+    const near = orders.toSorted((a, b) => off(a) - off(b)).slice(0, mostFirst);
+    return cheapest(near, ({ counts }) => this.#gap(codec, 0, counts[0] ?? 0, false))[0];
+  }
+
+  #read(codec: SampleCodec, counts: Uint16Array, from: number, to: number): number {
+    let cost = 0;
+    const judge = (place: number) => {
+      cost += this.#gap(codec, place, counts[place] ?? 0, true);
+    };
+    for (let place = unknown; place < Math.min(to, this.#gaps.length); place += 1) judge(place);
+    for (let place = from; place < unknown; place += 1) judge(place);
+    return cost;
+  }
+
+  #gap(codec: SampleCodec, place: number, count: number, learns: boolean): number {
+    const [at = 0, end = 0] = this.#gaps[place] ?? [];
+    if (end === at && count === 0) return 0;
+    const mayFit = count > 0 && end > at && end - at <= count * mostBytes;
+    const lengths = mayFit ? (codec.splitRun?.(this.#bytes, at, end, count) ?? []) : [];
+    let cost = lengths.length === count && count > 0 ? 0 : misfitCost;
     let position = at;
     for (const length of lengths) {
-      cost += codec.surprise?.(bytes, position, position + length) ?? 0;
-      codec.measure(bytes, position, position + length, true);
+      cost += codec.surprise?.(this.#bytes, position, position + length) ?? 0;
+      if (learns) codec.measure(this.#bytes, position, position + length, true);
       position += length;
     }
-  };
-  for (let place = unknown; place < Math.min(to, gaps.length); place += 1) judge(place);
-  for (let place = from; place < unknown; place += 1) judge(place);
-  return cost;
+    return cost;
+  }
 }
 
 /** Those that share a key, in the order in which each key came first; fewest misfits first. */
