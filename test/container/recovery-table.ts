@@ -58,6 +58,24 @@ const av1 = ['-c:v', 'libaom-av1', '-cpu-used', '8', '-usage', 'realtime', '-g',
 const picture = ['-map', '0:v', '-map', '1:a'];
 const tone = ['-map', '1:a'];
 
+/** A codec pair without an index, with a reference and without one: only `npm run table` measures it. */
+function withoutIndex(
+  codecs: string,
+  make: readonly string[],
+  needs: readonly string[],
+  extension = 'mp4',
+): TableRow[] {
+  return [true, false].map((hasReference) => ({
+    what: `${extension.toUpperCase()} without \`moov\`, ${hasReference ? 'with a' : 'no'} reference: ${codecs}`,
+    extension,
+    make: [...picture, ...make],
+    needs,
+    hasReference,
+    isSlow: true,
+    atLeast: 0.9,
+  }));
+}
+
 export const rows: readonly TableRow[] = [
   {
     what: 'Matroska: H.264 + AAC',
@@ -194,6 +212,14 @@ export const rows: readonly TableRow[] = [
     isSlow: true,
     atLeast: 0.95,
   },
+  ...withoutIndex('AV1 + Opus', [...av1, '-c:a', 'libopus'], ['libaom-av1', 'libopus']),
+  ...withoutIndex('H.264 + Opus', [...x264, '-c:a', 'libopus'], ['libx264', 'libopus']),
+  ...withoutIndex('MPEG-4 Visual + AAC', ['-c:v', 'mpeg4', '-bf', '2', '-c:a', 'aac'], []).slice(
+    0,
+    1,
+  ),
+  ...withoutIndex('HEVC + AAC', [...x265, '-c:a', 'aac'], ['libx265']).slice(0, 1),
+  ...withoutIndex('ProRes + E-AC-3', ['-c:v', 'prores_ks', '-c:a', 'eac3'], [], 'mov'),
   {
     what: 'MOV without `moov`, with a reference: H.264 + PCM',
     extension: 'mov',
