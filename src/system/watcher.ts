@@ -68,6 +68,11 @@ const sightingGapMs = 200;
 const activeForMs = 15_000;
 /** More hints than this between two polls may mean that others were lost. */
 const burst = 500;
+/**
+ * So many that the system's queue may have been full: Linux keeps 16,384 events for all watches of a
+ * process together, so what was lost may lie in folders that no hint points to.
+ */
+const flood = 4_000;
 /** Work is done in slices of this length so that the event loop stays free, in ms. */
 const sliceMs = 12;
 
@@ -127,8 +132,10 @@ class Watcher implements FolderWatcher {
     if (this.#polling) return;
     this.#polling = true;
     try {
-      for (const root of [...this.#roots.values()]) await root.poll();
-      if (this.#options.clock.elapsed() - this.#sweptAt > this.#options.sweepMs) await this.sweep();
+      let hinted = 0;
+      for (const root of [...this.#roots.values()]) hinted += await root.poll();
+      const isDue = this.#options.clock.elapsed() - this.#sweptAt > this.#options.sweepMs;
+      if (isDue || hinted > flood) await this.sweep();
     } finally {
       this.#polling = false;
     }
@@ -201,17 +208,23 @@ class WatchedRoot {
     );
   }
 
-  /** Once a second: is the root still itself, did active files grow, were hints lost? */
-  async poll(): Promise<void> {
-    if (this.#closed) return;
-    const identity = identityOf(this.#path);
-    if (identity !== this.#identity) return this.#exchangeRoot(identity);
-    if (this.#state === 'missing') return;
-    if (this.#hinted > burst) {
-      this.#hinted = 0;
-      await this.sweep();
-    }
+  /**
+   * Once a second: is the root still itself, did active files grow, were hints lost?
+   *
+   * @returns hints since the last time
+   */
+  async poll(): Promise<number> {
+    if (this.#closed) return 0;
+    const hinted = this.#hinted;
     this.#hinted = 0;
+    const identity = identityOf(this.#path);
+    if (identity !== this.#identity) await this.#exchangeRoot(identity);
+    else if (this.#state !== 'missing') await this.#lookAgain(hinted);
+    return hinted;
+  }
+
+  async #lookAgain(hinted: number): Promise<void> {
+    if (hinted > burst) await this.sweep();
     this.#lookAtActive();
     const polled = this.#state === 'polled' ? [...this.#tree.folderPaths()] : [...this.#unwatched];
     const at = this.#options.clock.now();

@@ -238,4 +238,34 @@ describe('given a watched folder', () => {
     await log.until(() => log.events.length >= 12_000 && seen().size >= 12_000);
     expect(seen().size).toBe(12_000);
   });
+
+  test.runIf(process.platform === 'linux')(
+    'when the inotify queue overflows, then files of which nobody was told are found, in other folders, too',
+    async () => {
+      const [root, other] = [folder(), folder()];
+      largeTree(root);
+      const { watch, log } = watcher();
+      await watch.add(root);
+      await watch.add(other);
+      // Nothing takes events out meanwhile, so the queue is full before the last files have their turn.
+      const queue = Number(readFileSync('/proc/sys/fs/inotify/max_queued_events', 'utf8'));
+      const missing = new Set<string>();
+      for (let i = 0; i < queue + 1_000; i += 1) {
+        missing.add(join(root, `room ${i % 200}`, `take ${i}.mp4`));
+      }
+      for (let i = 200; i < 250; i += 1) missing.add(join(root, `room ${i}`, 'late.mp4'));
+      missing.add(join(other, 'late.mp4'));
+      for (const path of missing) writeFileSync(path, '');
+      let at = 0;
+      await log.until((events) => {
+        for (; at < events.length; at += 1) {
+          const event = events[at];
+          if (event?.kind === 'sighted') missing.delete(event.sighting.path);
+        }
+        return missing.size === 0;
+      });
+      expect(missing.size).toBe(0);
+    },
+    60_000,
+  );
 });
