@@ -243,8 +243,7 @@ function finishScan(
   if (tail > 0) findings.push(`The last ${tail} bytes hold no complete sample.`);
   return {
     reference: candidate.path ?? null,
-    incomplete:
-      candidate.isCertain === false || hasUnknownSound(model) || missesTrack(samples, model),
+    incomplete: candidate.isCertain === false || missesTrack(samples, model),
     tracks: timed.tracks,
     timescale: timed.timescale,
     method: 'tables rebuilt from the bitstream',

@@ -197,7 +197,7 @@ function goesOn(
   if (next >= window.to || hasFixed || window.to - next < 64) return true;
   if (bounding.some((other) => window.isStart(other.codec, next))) return true;
   // Unit after unit said its length, and the slice header that it goes on where the last one ended.
-  const follows = (isPictureInUnits(lane) || lane.codec.codec === 'av1') && lane.codec.last.follows;
+  const follows = isPictureInUnits(lane) && lane.codec.last.follows;
   if (run.codec.kind === 'audio' && window.byte(next) === window.byteAt(runStart)) return true;
   return lengthless.some(({ codec }) =>
     follows ? window.mayStart(codec, next) : window.isStart(codec, next),
@@ -216,7 +216,7 @@ function isLarge(length: number, lane: Lane, model: MediaModel): boolean {
 }
 
 function isPictureInUnits(lane: Lane): boolean {
-  return lane.codec.codec === 'h264' || lane.codec.codec === 'hevc';
+  return ['h264', 'hevc', 'av1'].includes(lane.codec.codec);
 }
 
 /**
