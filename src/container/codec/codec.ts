@@ -141,6 +141,11 @@ export interface SampleCodec {
    * @returns lengths in order; empty when no split is plausible
    */
   splitRun?(bytes: Uint8Array, at: number, to: number, packets: number): number[];
+  /**
+   * Only with `splitRun`: how unusual it is for `at` … `to` to be so many packets that begin as others
+   * did, as `surprise` of them all by the likeliest split. Infinity where no such split is possible.
+   */
+  runSurprise?(bytes: Uint8Array, at: number, to: number, packets: number): number;
 }
 
 /** Facts before anything was measured. */

@@ -104,6 +104,7 @@ export function opusCodec(channels: number): SampleCodec {
     isStart: (bytes, at, end) => fitsToc(bytes, at, end) && habits.isUsual(bytes[at] ?? 0),
     mayStart: (bytes, at, end) => fitsToc(bytes, at, end) && habits.mayFollow(bytes, at),
     splitRun: (bytes, at, to, packets) => splitOpus(bytes, at, to, packets, habits),
+    runSurprise: (bytes, at, to, packets) => bestSplit(bytes, at, to, packets, habits).cost,
     surprise: (bytes, at, end) => habits.surprise(bytes, at, end, habits.last || end - at),
   });
 }
@@ -269,6 +270,14 @@ const mostEdges = 48;
 /** Steps of the search in one run; bytes that are no Opus, with candidates everywhere, get fewer edges. */
 const mostSteps = 12_000_000;
 
+/** A split of a run into packets, and how unusual they are together; no lengths where none is possible. */
+interface Splitting {
+  readonly lengths: number[];
+  readonly cost: number;
+}
+
+const impossible: Splitting = { lengths: [], cost: Number.POSITIVE_INFINITY };
+
 /**
  * Splits a run of packets. The first packet's TOC is certain; the others are looked for where one that
  * was seen before occurs again, and where no split is possible that way, where its configuration does.
@@ -284,30 +293,57 @@ function splitOpus(
 ): number[] {
   if (to <= at) return [];
   const toc = bytes[at] ?? 0;
-  // With frames counted in the second byte, that byte is as constant as the TOC.
-  const count = (toc & 3) === 3 ? (bytes[at + 1] ?? 0) & 63 : -1;
-  const isCounted = (position: number) =>
-    count < 0 || ((bytes[position] ?? 0) & 3) !== 3 || ((bytes[position + 1] ?? 0) & 63) === count;
   const alike: ((position: number) => boolean)[] = [
-    (position) =>
-      (bytes[position] === toc || habits.isKnown(bytes[position] ?? 0)) &&
-      habits.mayFollow(bytes, position) &&
-      isCounted(position),
     (position) => habits.mayFollow(bytes, position),
     (position) => (bytes[position] ?? 0) >> 2 === toc >> 2,
     (position) => ((bytes[position] ?? 0) & 4) === (toc & 4),
   ];
+  const usual = bestSplit(bytes, at, to, packets, habits);
+  if (usual.lengths.length > 0 || usual === tooMany) return usual.lengths;
   for (const fits of alike) {
-    const starts = [at];
-    for (let position = at + 1; position < to && starts.length <= mostCandidates; position++) {
-      if (fits(position)) starts.push(position);
-    }
-    if (starts.length > mostCandidates) return [];
-    const size = packets > 0 ? (to - at) / packets : habits.size || (to - at) / starts.length;
-    const split = new Split(bytes, starts, to, packets, habits).cheapest(habits.last || size);
-    if (split.length > 0) return split;
+    const split = splitWhere(fits, bytes, at, to, packets, habits);
+    if (split.lengths.length > 0 || split === tooMany) return split.lengths;
   }
   return [];
+}
+
+const tooMany: Splitting = { ...impossible };
+
+/** The likeliest split into packets that begin as the first one, or as one seen before. */
+function bestSplit(
+  bytes: Uint8Array,
+  at: number,
+  to: number,
+  packets: number,
+  habits: Habits,
+): Splitting {
+  const toc = bytes[at] ?? 0;
+  // With frames counted in the second byte, that byte is as constant as the TOC.
+  const count = (toc & 3) === 3 ? (bytes[at + 1] ?? 0) & 63 : -1;
+  const isCounted = (position: number) =>
+    count < 0 || ((bytes[position] ?? 0) & 3) !== 3 || ((bytes[position + 1] ?? 0) & 63) === count;
+  const isUsual = (position: number) =>
+    (bytes[position] === toc || habits.isKnown(bytes[position] ?? 0)) &&
+    habits.mayFollow(bytes, position) &&
+    isCounted(position);
+  return splitWhere(isUsual, bytes, at, to, packets, habits);
+}
+
+function splitWhere(
+  fits: (position: number) => boolean,
+  bytes: Uint8Array,
+  at: number,
+  to: number,
+  packets: number,
+  habits: Habits,
+): Splitting {
+  const starts = [at];
+  for (let position = at + 1; position < to && starts.length <= mostCandidates; position++) {
+    if (fits(position)) starts.push(position);
+  }
+  if (starts.length > mostCandidates) return tooMany;
+  const size = packets > 0 ? (to - at) / packets : habits.size || (to - at) / starts.length;
+  return new Split(bytes, starts, to, packets, habits).cheapest(habits.last || size);
 }
 
 /** One packet of a possible split, and the way that led to it. */
@@ -344,8 +380,8 @@ class Split {
     this.arriving = Array.from({ length: starts.length + 1 }, () => []);
   }
 
-  /** Lengths of the packets; none when no split is possible. `before` are bytes of the one before. */
-  cheapest(before: number): number[] {
+  /** The least unusual split; `before` are bytes of the packet before the run. */
+  cheapest(before: number): Splitting {
     const n = this.starts.length;
     const edges = Math.sqrt(mostSteps / (n * Math.max(1, this.layers)));
     for (let i = 0; i < n; i++) {
@@ -360,14 +396,16 @@ class Split {
         best = edge;
       }
     }
+    if (!best) return impossible;
     const lengths: number[] = [];
+    const total = cost(best, this.layers);
     for (let layer = this.layers; best; ) {
       lengths.unshift(this.place(best.to) - this.place(best.from));
       const edge: Edge = best;
       best = edge.before[layer] ?? null;
       if (layer > 0) layer--;
     }
-    return lengths;
+    return { lengths, cost: total };
   }
 
   private place(start: number): number {

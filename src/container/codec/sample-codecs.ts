@@ -15,7 +15,7 @@ import { pcmCodec } from './pcm.ts';
 import { mjpegCodec, proresCodec, vp8Codec } from './pictures.ts';
 import { parseSampleEntry, type SampleEntry } from './sample-entry.ts';
 import { mpeg2VideoCodec, mpeg4VideoCodec } from './start-code-video.ts';
-import { vp9Codec } from './vp9.ts';
+import { vp9FromConfig } from './vp9.ts';
 
 /**
  * The codec of a sample entry, ready to measure its samples; null when it is one that Roomtape
@@ -52,7 +52,7 @@ const codecs: ReadonlyMap<string, MakeCodec> = new Map<string, MakeCodec>([
   ['hev1', hevc],
   ['av01', withBox('av1C', (box, { width, height }) => av1FromConfig(box, width, height))],
   ['vp08', (entry) => vp8Codec(entry.width, entry.height)],
-  ['vp09', (entry) => vp9Codec(entry.width, entry.height)],
+  ['vp09', withBox('vpcC', (box, { width, height }) => vp9FromConfig(box, width, height))],
   ['jpeg', mjpeg],
   ['mjpa', mjpeg],
   ['mjpb', mjpeg],

@@ -30,6 +30,7 @@ export interface SoundFraming {
   isStart?(bytes: Uint8Array, at: number, end: number): boolean;
   mayStart?(bytes: Uint8Array, at: number, end: number): boolean;
   splitRun?(bytes: Uint8Array, at: number, to: number, packets: number): number[];
+  runSurprise?(bytes: Uint8Array, at: number, to: number, packets: number): number;
   surprise?(bytes: Uint8Array, at: number, end: number): number;
 }
 
@@ -47,6 +48,7 @@ export function soundCodec(framing: SoundFraming): SampleCodec {
     length: notASample,
   };
   const splitRun = framing.splitRun?.bind(framing);
+  const runSurprise = framing.runSurprise?.bind(framing);
   const surprise = framing.surprise?.bind(framing);
   const mayStart = framing.mayStart?.bind(framing);
 
@@ -101,6 +103,7 @@ export function soundCodec(framing: SoundFraming): SampleCodec {
       return true;
     },
     ...(splitRun ? { splitRun } : {}),
+    ...(runSurprise ? { runSurprise } : {}),
     ...(surprise ? { surprise } : {}),
     ...(mayStart ? { mayStart } : {}),
   };

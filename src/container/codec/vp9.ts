@@ -3,18 +3,24 @@
  *
  * A frame says how it begins and not where it ends. But its beginning is unmistakable: the compressed
  * header has to be read to its end in exactly the bytes it claims. And its end is nearly so: encoders
- * flush their arithmetic coder with more bits than are pending, so every frame of libvpx ends in at
- * least 17 zero bits; frames that are not shown travel in a superframe, whose index stands at its end.
+ * flush their arithmetic coder with more bits than are pending, so every frame of libvpx ends in some
+ * zero bits, eight as a rule; frames that are not shown travel in a superframe, whose index stands at its end.
  */
 import { BitReader } from './bit-reader.ts';
 import { BoolReader } from './bool-reader.ts';
 import { needsMore, notASample, type SampleCodec } from './codec.ts';
 import { pictureBound, videoCodec } from './video-codec.ts';
 
-/** Makes the codec for pictures of a size; 0 where it is not known. */
-export function vp9Codec(width: number, height: number): SampleCodec {
+/** Makes the codec from `vpcC` (VP Codec ISO Media File Format Binding 1.0): its first field is the profile. */
+export function vp9FromConfig(vpcC: Uint8Array, width: number, height: number): SampleCodec | null {
+  const profile = vpcC[4] ?? 0;
+  return vpcC.length < 12 || profile > 3 ? null : vp9Codec(width, height, profile);
+}
+
+/** Makes the codec for pictures of a size, 0 where it is not known, and of a profile, -1 likewise. */
+export function vp9Codec(width: number, height: number, profile = -1): SampleCodec {
   const maxSampleBytes = pictureBound(width, height);
-  const frame = new FrameHead(width, height);
+  const frame = new FrameHead(width, height, profile);
   const base = videoCodec({
     codec: 'vp9',
     framing: 'guessed',
@@ -63,6 +69,7 @@ class FrameHead {
   least = 0;
   private readonly width: number;
   private readonly height: number;
+  private readonly wanted: number;
   private profile = 0;
   private intra = false;
   private lossless = false;
@@ -70,9 +77,10 @@ class FrameHead {
   private precise = false;
   private mayCompound = false;
 
-  constructor(width: number, height: number) {
+  constructor(width: number, height: number, profile: number) {
     this.width = width;
     this.height = height;
+    this.wanted = profile;
   }
 
   /** Reads the headers at `at`; false when no frame of this stream begins there. */
@@ -84,6 +92,7 @@ class FrameHead {
     bits.reset(bytes, at, Math.min(end, at + largestHead));
     bits.skip(2);
     this.profile = bits.bit() | (bits.bit() << 1);
+    if (this.wanted >= 0 && this.profile !== this.wanted) return false;
     if (this.profile === 3 && bits.flag()) return false;
     this.existing = bits.flag();
     if (this.existing) {
@@ -120,13 +129,19 @@ class FrameHead {
       this.intra = true;
     } else {
       this.intra = this.shown ? false : bits.flag();
-      if (!resilient) bits.skip(2);
+      const reset = resilient ? 0 : bits.bits(2);
+      // What was learned is forgotten with frames that need no other; a shifted header says it often.
+      if (!this.intra && reset !== 0) return -1;
       if (this.intra) {
         if (bits.bits(24) !== syncCode || (this.profile > 0 && !this.skipColour())) return -1;
         bits.skip(8);
         [width, height] = [bits.bits(16) + 1, bits.bits(16) + 1];
         skipRenderSize();
-      } else [width, height] = this.readReferences(width, height);
+      } else {
+        const size = this.readReferences(width, height);
+        if (!size) return -1;
+        [width, height] = size;
+      }
     }
     if (this.width > 0 && this.key && (width !== this.width || height !== this.height)) return -1;
     bits.skip(resilient ? 2 : 4);
@@ -147,7 +162,7 @@ class FrameHead {
     return !bits.flag();
   }
 
-  private readReferences(width: number, height: number): readonly [number, number] {
+  private readReferences(width: number, height: number): readonly [number, number] | null {
     bits.skip(8);
     const signs = [0, 0, 0].map(() => {
       bits.skip(3);
@@ -159,6 +174,8 @@ class FrameHead {
       ? ([width, height] as const)
       : ([bits.bits(16) + 1, bits.bits(16) + 1] as const);
     skipRenderSize();
+    // Encoders that are short of time make pictures smaller in between, never larger.
+    if (width > 0 && (size[0] > width || size[1] > height)) return null;
     this.precise = bits.flag();
     this.switchable = bits.flag();
     if (!this.switchable) bits.skip(2);

@@ -16,6 +16,10 @@ import type { ScanWindow } from './scan-window.ts';
 // begins by chance and ends at the cut is found in some per cent of torn pictures.
 const leastAtCut = -9;
 
+// A picture of sense is longer, and chance finds a beginning twice within so many bytes only together with
+// a true one, whose headers it reads as its own.
+const closest = 64;
+
 // Between two pictures lie at most some seconds of sound.
 const longestSound = 1024 * 1024;
 
@@ -85,10 +89,20 @@ class EndSearch {
     const { least } = this.#facts();
     for (let place = this.#at + Math.max(1, least); place < this.#limit; place += 1) {
       if (place + 4096 > window.end) window.cover(place, 65_536);
-      if (window.isSureStart(this.#lane.codec, place)) return place;
+      if (window.isSureStart(this.#lane.codec, place)) return this.#likest(place);
       if (betweenSamples.has(window.u32(place + 4))) return place;
     }
     return this.#limit;
+  }
+
+  /** Where two begin within a few bytes, one of them by chance: the one that begins as this one does. */
+  #likest(first: number): number {
+    const window = this.#window;
+    const own = window.byteAt(this.#at);
+    for (let place = first; place < first + closest; place += 1) {
+      if (window.byteAt(place) === own && window.isSureStart(this.#lane.codec, place)) return place;
+    }
+    return first;
   }
 
   /** The end of the picture in front of the sound that leads to `next`. */
@@ -170,10 +184,7 @@ class EndSearch {
     return best < 0 ? next : best;
   }
 
-  /**
-   * How unusual it is for the bytes from `place` to `next` to be as many packets as are due. Only the
-   * first of them is looked into.
-   */
+  /** How unusual it is for the bytes from `place` to `next` to be as many packets as are due. */
   #packetSurprise(
     place: number,
     next: number,
@@ -182,14 +193,16 @@ class EndSearch {
     most: number,
     mean: number,
   ): number {
-    const window = this.#window;
+    const { codec } = lane;
+    const [from, to] = [place - this.#window.start, next - this.#window.start];
     const likely = Math.max(1, Math.round((next - place) / mean));
-    const count = most > 0 ? Math.min(most, Math.max(1, fewest, likely)) : likely;
-    const each = (next - place) / count;
-    if (each < mean / 8 || each > mean * 8) return Number.POSITIVE_INFINITY;
-    const from = place - window.start;
-    const to = count === 1 ? next - window.start : from + Math.round(each);
-    return lane.codec.surprise?.(window.bytes, from, to) ?? 0;
+    const [least, greatest] = most > 0 ? [Math.max(1, fewest), most] : [likely, likely];
+    let lowest = Number.POSITIVE_INFINITY;
+    for (let count = least; count <= greatest; count += 1) {
+      const surprise = codec.runSurprise?.(this.#window.bytes, from, to, count);
+      lowest = Math.min(lowest, surprise ?? Number.POSITIVE_INFINITY);
+    }
+    return lowest;
   }
 
   #cover(place: number): void {
