@@ -1,8 +1,19 @@
 /**
  * Backups of the catalogue: a whole copy in one file, made daily and before every migration.
  */
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { RoomtapeError } from '../errors.ts';
 import { type Database, openDatabase } from './driver.ts';
 
 /** The newest ones are kept. */
@@ -16,8 +27,12 @@ export async function backUp(
   now: number,
 ): Promise<string> {
   const { partial, path } = prepare(folder, reason, now);
-  await database.backup(partial, { progress: () => 2_000 });
-  renameSync(partial, path);
+  try {
+    await database.backup(partial, { progress: () => 2_000 });
+    finish(partial, path);
+  } catch (cause) {
+    throw failed(partial, cause);
+  }
   prune(folder);
   return path;
 }
@@ -30,8 +45,12 @@ export function backUpNow(
   now: number,
 ): string {
   const { partial, path } = prepare(folder, reason, now);
-  database.prepare('VACUUM INTO ?').run(partial);
-  renameSync(partial, path);
+  try {
+    database.prepare('VACUUM INTO ?').run(partial);
+    finish(partial, path);
+  } catch (cause) {
+    throw failed(partial, cause);
+  }
   prune(folder);
   return path;
 }
@@ -53,6 +72,37 @@ function prepare(folder: string, reason: string, now: number): { partial: string
   const partial = `${path}.partial`;
   rmSync(partial, { force: true });
   return { partial, path };
+}
+
+/** A copy has its name only when all of it is on the disk: an older one may be pruned for it. */
+function finish(partial: string, path: string): void {
+  sync(partial, 'r+');
+  renameSync(partial, path);
+  if (process.platform !== 'win32') sync(dirname(path), 'r'); // folders cannot be opened there
+}
+
+function sync(path: string, flags: string): void {
+  const file = openSync(path, flags);
+  try {
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Half a copy is worth nothing. What was to be copied is as it was. */
+function failed(partial: string, cause: unknown): RoomtapeError {
+  rmSync(partial, { force: true });
+  rmSync(`${partial}-journal`, { force: true });
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new RoomtapeError(
+    'failed',
+    `The catalogue could not be copied to ${partial}: ${reason}.`,
+    {
+      next: `df -h ${dirname(partial)}`,
+      cause,
+    },
+  );
 }
 
 /** The backups there are, newest first. */

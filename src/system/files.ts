@@ -209,15 +209,24 @@ function notAFile(path: string, kind: string): RoomtapeError {
   });
 }
 
+/** Node hands on bytes that are no UTF-8 as U+FFFD, by which nothing can be opened. */
+function missing(path: string, cause: unknown): RoomtapeError {
+  const isBroken = path.includes('\uFFFD');
+  const why = isBroken
+    ? ' Its name may not be valid UTF-8: such a file has to be renamed first.'
+    : '';
+  return new RoomtapeError('file-missing', `There is no file ${path}.${why}`, {
+    next: isBroken ? 'mv <file> <a name of plain letters>' : 'roomtape list, or check the path',
+    cause,
+  });
+}
+
 /** What an error of the system means for somebody who wants to read this file. */
 export function unreadable(path: string, cause: unknown): RoomtapeError {
   switch (systemCode(cause)) {
     case 'ENOENT':
     case 'ENOTDIR':
-      return new RoomtapeError('file-missing', `There is no file ${path}.`, {
-        next: 'roomtape list, or check the path',
-        cause,
-      });
+      return missing(path, cause);
     case 'EISDIR':
       return notAFile(path, 'a folder');
     case 'ELOOP':

@@ -63,10 +63,13 @@ interface FolderMark {
 /** Deeper folders and more of them are not followed: a loop of mounts must not eat the machine. */
 const deepest = 24;
 const mostFolders = 100_000;
+// Behind so many nobody reads on.
+const mostUnnameable = 1_000;
 
 export class FolderTree {
   readonly root: string;
   readonly #folders = new Map<string, FolderMark>();
+  readonly #unnameable = new Set<string>();
   #fileCount = 0;
 
   constructor(root: string) {
@@ -139,7 +142,10 @@ export class FolderTree {
     const mark = this.#folders.get(folder);
     if (!mark || isHidden(name)) return;
     const stats = statOf(join(folder, name));
-    if (!stats) {
+    if (!stats && isUnnameable(name)) {
+      // Whether it came or went, only the folder's list tells.
+      this.lookAtFolder(folder, at, into);
+    } else if (!stats) {
       if (mark.files.has(name)) this.#forgetFile(folder, name, mark, into);
       if (mark.folders.delete(name)) this.#lose(join(folder, name), into);
     } else if (stats.isDirectory()) {
@@ -147,6 +153,13 @@ export class FolderTree {
     } else if (stats.isFile()) {
       this.#lookAt(folder, name, mark, at, into, stats);
     }
+  }
+
+  /** Says once of a file that no name of ours opens it: it may be a recording, and it is not taken up. */
+  #tellUnnameable(path: string, into: Difference): void {
+    if (!isUnnameable(path) || this.#unnameable.has(path)) return;
+    if (this.#unnameable.size < mostUnnameable) this.#unnameable.add(path);
+    into.problems.push(`${path}: the name is not valid UTF-8, rename the file`);
   }
 
   /** Forgets everything, as when the root vanished: all its files are gone. */
@@ -193,7 +206,7 @@ export class FolderTree {
     const path = join(folder, name);
     const stats = known ?? statOf(path);
     if (!stats) {
-      if (name.includes('\uFFFD')) into.problems.push(`${path}: the name is not valid UTF-8`);
+      this.#tellUnnameable(path, into);
       return;
     }
     if (!stats.isFile()) return;
@@ -236,6 +249,9 @@ export class FolderTree {
 }
 
 /** Names that are never a recording: hidden ones, and Roomtape's own unfinished output. */
+/** Node hands on bytes that are no UTF-8 as U+FFFD, by which no file can be opened. */
+const isUnnameable = (name: string): boolean => name.includes('\uFFFD');
+
 function isHidden(name: string): boolean {
   return name.startsWith('.') || name.endsWith('.partial');
 }

@@ -121,7 +121,7 @@ describe('given a clock that jumps hours', () => {
 });
 
 describe('given the night on which an hour happens twice', () => {
-  test('an interval across it has its true length, and a file named in it its true start', async () => {
+  test('an interval across it has its true length', async () => {
     // 02:30 in Berlin, for the first time.
     const first = Date.UTC(2026, 9, 25, 0, 30);
     const { ground, setClock } = await evening({ TZ: 'Europe/Berlin' }, first - Date.now());
@@ -143,5 +143,20 @@ describe('given the night on which an hour happens twice', () => {
     const [[from, to] = [0, 0]] = recording.intervals;
     expect((to ?? 0) - from).toBeGreaterThan(39 * 60_000);
     expect((to ?? 0) - from).toBeLessThan(42 * 60_000);
+  });
+
+  test('a file named in it began at one of its two readings, one named in the hour that spring leaves out an hour later', async () => {
+    const { ground } = await evening({ TZ: 'Europe/Berlin' });
+    const startOf = async (name: string) => {
+      const path = ground.path(name);
+      writeFileSync(path, recordedMkv().final);
+      await ground.indexed(path);
+      const found = await ground.recordings();
+      return found.find(({ takes }) => takes.some((take) => take.path === path))?.startedAt;
+    };
+    // Born long behind that night, it is nearer to the later reading: what is written says so.
+    expect(await startOf('2026-10-25 02-30-00.mkv')).toBe(Date.UTC(2026, 9, 25, 1, 30));
+    // Clocks said 3:30.
+    expect(await startOf('2026-03-29 02-30-00.mkv')).toBe(Date.UTC(2026, 2, 29, 1, 30));
   });
 });

@@ -1,10 +1,11 @@
 /**
  * Names and files made to hurt, in a watched folder and on the command line.
  */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
+import { mainFile } from '../story/roomtape-command.ts';
 import { Ground, until } from './daemon-under-fault.ts';
 
 const seed = readFileSync(
@@ -83,6 +84,33 @@ describe.runIf(process.platform === 'linux')('given a folder full of hostile nam
     );
     expect(code).toBe(0);
     expect(`${out}${err}`.replaceAll('\t', '')).not.toMatch(raw);
+  });
+
+  test('a name that is no UTF-8 is told with its folder, and on the command line with what to do', async () => {
+    const ground = await Ground.open();
+    opened.push(ground);
+    const bytes = Buffer.concat([
+      Buffer.from(`${ground.watched}/bad `),
+      Buffer.from([0xff, 0xfe]),
+      Buffer.from('.mkv'),
+    ]);
+    writeFileSync(bytes, seed);
+    writeFileSync(ground.path('good.mkv'), seed);
+    await ground.indexed(ground.path('good.mkv'));
+    const listed = await until(async () => {
+      const { out } = await ground.machine.run('watch', 'list');
+      return out.includes('valid UTF-8') && out;
+    });
+    expect(listed).toContain(
+      `${ground.watched}/bad \uFFFD\uFFFD.mkv: the name is not valid UTF-8, rename`,
+    );
+    // A shell hands on the bytes as they are.
+    const words = `"${process.execPath}" "${mainFile}" inspect ${ground.watched}/bad*`;
+    const { status, stderr } = spawnSync('sh', ['-c', words], { encoding: 'utf8' });
+    expect(status).toBe(1);
+    expect(stderr).toContain('may not be valid UTF-8');
+    expect(stderr).toMatch(/^next: +mv /m);
+    expect(readFileSync(bytes).equals(seed)).toBe(true);
   });
 
   test('a sparse file of 8 TB is judged in bounded time, in the folder and on the command line', async () => {
