@@ -104,7 +104,7 @@ export function opusCodec(channels: number): SampleCodec {
     isStart: (bytes, at, end) => fitsToc(bytes, at, end) && habits.isUsual(bytes[at] ?? 0),
     mayStart: (bytes, at, end) => fitsToc(bytes, at, end) && habits.mayFollow(bytes, at),
     splitRun: (bytes, at, to, packets) => splitOpus(bytes, at, to, packets, habits),
-    runSurprise: (bytes, at, to, packets) => bestSplit(bytes, at, to, packets, habits).cost,
+    runSurprise: (bytes, at, to, packets) => surpriseOfRun(bytes, at, to, packets, habits),
     surprise: (bytes, at, end) => habits.surprise(bytes, at, end, habits.last || end - at),
   });
 }
@@ -305,6 +305,19 @@ function splitOpus(
     if (split.lengths.length > 0 || split === tooMany) return split.lengths;
   }
   return [];
+}
+
+/** How unusual so many packets are by their likeliest split; before the first packet, any begins like others. */
+function surpriseOfRun(
+  bytes: Uint8Array,
+  at: number,
+  to: number,
+  packets: number,
+  habits: Habits,
+): number {
+  if (habits.size > 0) return bestSplit(bytes, at, to, packets, habits).cost;
+  const first = at + Math.round((to - at) / Math.max(1, packets));
+  return habits.surprise(bytes, at, first, first - at);
 }
 
 const tooMany: Splitting = { ...impossible };

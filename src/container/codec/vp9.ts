@@ -48,6 +48,24 @@ export function vp9Codec(width: number, height: number, profile = -1): SampleCod
   };
 }
 
+/** What a key frame says of itself, as `vpcC` does. */
+export interface Vp9Format {
+  readonly width: number;
+  readonly height: number;
+  readonly profile: number;
+  readonly depth: number;
+  /** 4:2:0 or 4:4:4 as `vpcC` counts them; of others the decoder reads what the frame says. */
+  readonly subsampling: number;
+}
+
+/** The format of the key frame that begins at `at`; null when none does, or it is not all there. */
+export function vp9KeyFrame(bytes: Uint8Array, at: number, end: number): Vp9Format | null {
+  const first = bytes[at] ?? 0;
+  if (first >> 6 !== 2) return null;
+  const frame = new FrameHead(0, 0, -1);
+  return frame.begins(bytes, at, end) && frame.whole && frame.key ? frame.format() : null;
+}
+
 /** `show_frame` by a frame's first byte; a bit further down in profile 3. */
 function isShown(first: number): boolean {
   return (first & ((first & 0x30) === 0x30 ? 1 : 2)) !== 0;
@@ -71,6 +89,9 @@ class FrameHead {
   private readonly height: number;
   private readonly wanted: number;
   private profile = 0;
+  private size: readonly [number, number] = [0, 0];
+  private depth = 8;
+  private subsampling = 1;
   private intra = false;
   private lossless = false;
   private switchable = false;
@@ -81,6 +102,12 @@ class FrameHead {
     this.width = width;
     this.height = height;
     this.wanted = profile;
+  }
+
+  format(): Vp9Format {
+    const { profile, depth, subsampling } = this;
+    const [width, height] = this.size;
+    return { width, height, profile, depth, subsampling };
   }
 
   /** Reads the headers at `at`; false when no frame of this stream begins there. */
@@ -125,6 +152,7 @@ class FrameHead {
     if (this.key) {
       if (bits.bits(24) !== syncCode || !this.skipColour()) return -1;
       [width, height] = [bits.bits(16) + 1, bits.bits(16) + 1];
+      this.size = [width, height];
       skipRenderSize();
       this.intra = true;
     } else {
@@ -152,9 +180,10 @@ class FrameHead {
   }
 
   private skipColour(): boolean {
-    if (this.profile >= 2) bits.skip(1);
+    this.depth = this.profile < 2 ? 8 : bits.flag() ? 12 : 10;
     const rgb = bits.bits(3) === 7;
     const sampled = this.profile === 1 || this.profile === 3;
+    this.subsampling = sampled ? 3 : 1;
     if (!rgb) bits.skip(1);
     else if (!sampled) return false;
     if (!sampled) return true;

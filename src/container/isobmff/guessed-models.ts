@@ -5,6 +5,7 @@
 import { type ByteSource, Cancelled } from '../bytes.ts';
 import { type BlindFormat, blindCodec } from '../codec/blind-nal.ts';
 import { findBlindOrder } from '../codec/blind-order.ts';
+import type { SampleCodec } from '../codec/codec.ts';
 import { sampleCodec } from '../codec/sample-codecs.ts';
 import { usualSounds } from '../codec/sound-search.ts';
 import type { RepairContext } from '../format.ts';
@@ -73,6 +74,7 @@ function guessInBand(
   hints: GuessHints,
   context: GuessContext,
 ): Guess | null {
+  let byEnds = 0;
   for (const { layout, place } of layoutsInBand(head)) {
     tell(context, from);
     const codec = sampleCodec(layout.stsd.subarray(16));
@@ -80,6 +82,11 @@ function guessInBand(
     let survey = surveyHead(source, from, from + headBytes, codec);
     if (codec.codec === 'av1' && survey.pictures.length < leastPictures) {
       survey = surveyByTrial(source, from, layout);
+    }
+    if (codec.framing === 'guessed') {
+      if (place > earliest || byEnds >= mostByEnds) continue;
+      byEnds += 1;
+      survey = surveyByEnds(source, from, layout, codec);
     }
     if (!startsEarly(survey, from) || !beginsWith(survey, from + place)) continue;
     const model = coveringModel(source, from, survey, plainTrack(layout), codec.frameRate, hints);
@@ -107,6 +114,40 @@ function surveyByTrial(source: ByteSource, from: number, layout: TrackLayout): H
   }
   return best;
 }
+
+/** VP9's pictures end where their sound begins: with the right sound they end as pictures do. */
+function surveyByEnds(
+  source: ByteSource,
+  from: number,
+  layout: TrackLayout,
+  codec: SampleCodec,
+): HeadSurvey {
+  let best: HeadSurvey = { pictures: [], runs: [], end: from };
+  for (const sound of [null, ...usualSounds]) {
+    // Opus has no length either: without a clock it would fit anywhere.
+    if (sound?.frameTicks === 0) continue;
+    const track = sound && soundLayout(2, sound, sound.rates[0] ?? 48_000);
+    const tracks = [plainTrack(layout), ...(track ? [plainTrack(track)] : [])];
+    const { scanner } = cover(source, from, { timescale: 1000, writer: null, tracks });
+    const survey = surveyOf(scanner.samples, scanner.position);
+    if (survey.pictures.length < leastPictures || endsWell(source, survey, codec) < 0.9) continue;
+    if (!sound) return survey;
+    if (best.pictures.length === 0 || survey.runs.length > best.runs.length) best = survey;
+  }
+  return best;
+}
+
+/** The share of pictures that may end where they do: half of them would by chance. */
+function endsWell(source: ByteSource, { pictures }: HeadSurvey, codec: SampleCodec): number {
+  const good = pictures.filter(({ at, end }) => {
+    const bytes = source.read(at, end - at);
+    return (codec.endSurprise?.(bytes, 0, bytes.length) ?? 0) < Number.POSITIVE_INFINITY;
+  });
+  return good.length / Math.max(1, pictures.length);
+}
+
+// Each costs a trial of every sound.
+const mostByEnds = 2;
 
 // Recorders begin with a picture, or with the sound that was there before the first one.
 const earliest = 64 * 1024;

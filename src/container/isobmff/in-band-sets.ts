@@ -1,11 +1,12 @@
 /**
- * Codec set-up that stands in the stream itself: parameter sets in band, AV1's sequence header, and
- * the frames of Motion JPEG and ProRes, which need none.
+ * Codec set-up that stands in the stream itself: parameter sets in band, AV1's sequence header, VP9's
+ * key frames, and the frames of Motion JPEG and ProRes, which need none.
  */
 import { parseAv1Sequence } from '../codec/av1-sequence.ts';
 import { parseH264Pps, parseH264Sps } from '../codec/h264-parameter-sets.ts';
 import { buildAvcConfig } from '../codec/h264-writer.ts';
 import { isHevcVps, parseHevcPps, parseHevcSps } from '../codec/hevc-parameter-sets.ts';
+import { vp9KeyFrame } from '../codec/vp9.ts';
 import { FieldWriter, u16, u32 } from './fields.ts';
 import type { TrackLayout } from './movie.ts';
 import { videoLayout } from './sample-entry-writer.ts';
@@ -30,7 +31,9 @@ export function* layoutsInBand(head: Uint8Array): Generator<LayoutInBand> {
     const hasLength = head[at] === 0 && head[at + 1] === 0;
     const layout =
       proresAt(head, at) ??
-      (hasLength ? (h264At(head, at) ?? hevcAt(head, at)) : (av1At(head, at) ?? mjpegAt(head, at)));
+      (hasLength
+        ? (h264At(head, at) ?? hevcAt(head, at))
+        : (av1At(head, at) ?? vp9At(head, at) ?? mjpegAt(head, at)));
     if (!layout) continue;
     found += 1;
     yield { layout, place: at };
@@ -120,6 +123,23 @@ function av1At(head: Uint8Array, at: number): TrackLayout | null {
     config.bytes(),
     timescale,
   );
+}
+
+/** A key frame of VP9, which describes itself (`vpcC` by the VP Codec ISO Media File Format Binding 1.0). */
+function vp9At(head: Uint8Array, at: number): TrackLayout | null {
+  const format = vp9KeyFrame(head, at, head.length);
+  if (!format || !isPicture(format.width, format.height)) return null;
+  const { width, height, profile, depth, subsampling } = format;
+  const config = new FieldWriter(16);
+  // Level and colours are not told: 5.1, and "unspecified".
+  config.u32(0x01000000).u8(profile).u8(51);
+  config
+    .u8((depth << 4) | (subsampling << 1))
+    .u8(2)
+    .u8(2)
+    .u8(2)
+    .u16(0);
+  return videoLayout(1, 'vp09', [width, height], 'vpcC', config.bytes(), timescale);
 }
 
 /** A ProRes frame (SMPTE RDD 36 §5.1): its header tells size and sampling, not the profile. */

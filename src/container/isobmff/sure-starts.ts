@@ -20,6 +20,9 @@ const leastAtCut = -9;
 // a true one, whose headers it reads as its own.
 const closest = 64;
 
+// What is split into packets at each of its bytes.
+const farthest = 16 * 1024;
+
 // Between two pictures lie at most some seconds of sound.
 const longestSound = 1024 * 1024;
 
@@ -184,7 +187,10 @@ class EndSearch {
     return best < 0 ? next : best;
   }
 
-  /** How unusual it is for the bytes from `place` to `next` to be as many packets as are due. */
+  /**
+   * How unusual it is for the bytes from `place` to `next` to be as many packets as are due, or without
+   * a clock as are likely. Of many, only the first is looked into then: the search would have no bound.
+   */
   #packetSurprise(
     place: number,
     next: number,
@@ -194,12 +200,17 @@ class EndSearch {
     mean: number,
   ): number {
     const { codec } = lane;
-    const [from, to] = [place - this.#window.start, next - this.#window.start];
+    const { bytes, start } = this.#window;
     const likely = Math.max(1, Math.round((next - place) / mean));
+    if (most === 0 && next - place > farthest) {
+      const each = (next - place) / likely;
+      if (each < mean / 8 || each > mean * 8) return Number.POSITIVE_INFINITY;
+      return codec.surprise?.(bytes, place - start, place - start + Math.round(each)) ?? 0;
+    }
     const [least, greatest] = most > 0 ? [Math.max(1, fewest), most] : [likely, likely];
     let lowest = Number.POSITIVE_INFINITY;
     for (let count = least; count <= greatest; count += 1) {
-      const surprise = codec.runSurprise?.(this.#window.bytes, from, to, count);
+      const surprise = codec.runSurprise?.(bytes, place - start, next - start, count);
       lowest = Math.min(lowest, surprise ?? Number.POSITIVE_INFINITY);
     }
     return lowest;
