@@ -123,15 +123,15 @@ function surveyByEnds(
   codec: SampleCodec,
 ): HeadSurvey {
   let best: HeadSurvey = { pictures: [], runs: [], end: from };
-  for (const sound of [null, ...usualSounds]) {
+  for (const sound of [...usualSounds, null]) {
     // Opus has no length either: without a clock it would fit anywhere.
-    if (sound?.frameTicks === 0) continue;
+    if (sound?.frameTicks === 0 || (!sound && best.pictures.length > 0)) continue;
     const track = sound && soundLayout(2, sound, sound.rates[0] ?? 48_000);
     const tracks = [plainTrack(layout), ...(track ? [plainTrack(track)] : [])];
     const { scanner } = cover(source, from, { timescale: 1000, writer: null, tracks });
     const survey = surveyOf(scanner.samples, scanner.position);
     if (survey.pictures.length < leastPictures || endsWell(source, survey, codec) < 0.9) continue;
-    if (!sound) return survey;
+    if (sound && survey.runs.length < survey.pictures.length * leastRuns) continue;
     if (best.pictures.length === 0 || survey.runs.length > best.runs.length) best = survey;
   }
   return best;
@@ -145,6 +145,9 @@ function endsWell(source: ByteSource, { pictures }: HeadSurvey, codec: SampleCod
   });
   return good.length / Math.max(1, pictures.length);
 }
+
+// Sound that is written a second at a time leaves long stretches without any.
+const leastRuns = 0.02;
 
 // Each costs a trial of every sound.
 const mostByEnds = 2;
