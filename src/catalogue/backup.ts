@@ -1,5 +1,8 @@
 /**
  * Backups of the catalogue: a whole copy in one file, made daily and before every migration.
+ *
+ * A copy is as old as its name says. One named after now was made under a clock that was wrong: it
+ * counts as older than all others, so that it neither hides a true copy nor takes its place.
  */
 import {
   closeSync,
@@ -10,14 +13,15 @@ import {
   readdirSync,
   renameSync,
   rmSync,
-  statSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { RoomtapeError } from '../errors.ts';
 import { type Database, openDatabase } from './driver.ts';
 
 /** The newest ones are kept. */
 const kept = 7;
+
+const dayMs = 86_400_000;
 
 /** Copies the catalogue while it is in use; a page at a time, so that nothing waits for it. */
 export async function backUp(
@@ -33,7 +37,7 @@ export async function backUp(
   } catch (cause) {
     throw failed(partial, cause);
   }
-  prune(folder);
+  prune(folder, now);
   return path;
 }
 
@@ -51,7 +55,7 @@ export function backUpNow(
   } catch (cause) {
     throw failed(partial, cause);
   }
-  prune(folder);
+  prune(folder, now);
   return path;
 }
 
@@ -105,22 +109,39 @@ function failed(partial: string, cause: unknown): RoomtapeError {
   );
 }
 
-/** The backups there are, newest first. */
-export function backupsIn(folder: string): string[] {
+/** The backups there are: newest first, and last what is named after now. */
+export function backupsIn(folder: string, now: number): string[] {
+  const all = stampedIn(folder, /\.db$/).sort().reverse();
+  const isTrue = (path: string) => madeAt(path) <= now;
+  return [...all.filter(isTrue), ...all.filter((path) => !isTrue(path))];
+}
+
+/** When the newest backup was made, ms since 1970; 0 when there is none from before now. */
+export function lastBackupAt(folder: string, now: number): number {
+  const [newest] = backupsIn(folder, now);
+  const at = newest === undefined ? 0 : madeAt(newest);
+  return at <= now ? at : 0;
+}
+
+function prune(folder: string, now: number): void {
+  for (const path of backupsIn(folder, now).slice(kept)) rmSync(path, { force: true });
+  // What a process left that was killed while it copied; a younger one may still be written to.
+  for (const path of stampedIn(folder, /\.db\.partial(?:-journal)?$/)) {
+    if (Math.abs(now - madeAt(path)) > dayMs) rmSync(path, { force: true });
+  }
+}
+
+const stamp = /^catalogue-(\d{4}-\d\d-\d\d)T(\d\d)-(\d\d)-(\d\d)-(\d{3})Z-/;
+
+/** Files of our own names: a copy that a person put there is neither pruned nor taken for one of ours. */
+function stampedIn(folder: string, ending: RegExp): string[] {
   if (!existsSync(folder)) return [];
   return readdirSync(folder)
-    .filter((name) => /^catalogue-.*\.db$/.test(name))
-    .sort()
-    .reverse()
+    .filter((name) => stamp.test(name) && ending.test(name))
     .map((name) => join(folder, name));
 }
 
-/** When the newest backup was made, ms since 1970; 0 when there is none. */
-export function lastBackupAt(folder: string): number {
-  const newest = backupsIn(folder)[0];
-  return newest === undefined ? 0 : statSync(newest).mtimeMs;
-}
-
-function prune(folder: string): void {
-  for (const path of backupsIn(folder).slice(kept)) rmSync(path, { force: true });
+function madeAt(path: string): number {
+  const [text = ''] = stamp.exec(basename(path)) ?? [];
+  return Date.parse(text.replace(stamp, '$1T$2:$3:$4.$5Z'));
 }

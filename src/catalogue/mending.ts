@@ -111,7 +111,7 @@ export interface RestoreReport {
 /** Replaces a catalogue by its newest sound backup and what is left of its journal. */
 export function restoreCatalogue(options: CatalogueOptions): RestoreReport {
   const backup =
-    backupsIn(options.backups).find((path) =>
+    backupsIn(options.backups, options.now).find((path) =>
       checkCatalogueFile(path).every((finding) => finding.sound),
     ) ?? null;
   const fresh = `${options.path}.restoring`;

@@ -56,9 +56,7 @@ export class CatalogueCare {
     const { catalogue, clock, log, paths } = this.#context;
     try {
       const now = clock.now();
-      const last = lastBackupAt(paths.backups);
-      // A clock that was set back must not keep the next backup away for months.
-      const due = last > now || now - last >= dayMs;
+      const due = now - lastBackupAt(paths.backups, now) >= dayMs;
       const size = statSync(paths.catalogue, { throwIfNoEntry: false })?.size ?? 0;
       if (due || size > uncheckedAtOpen) this.#damage = await this.#check();
       if (this.#damage !== null) {

@@ -41,7 +41,7 @@ export function maintenanceOf(home: string): Maintenance {
   });
   return {
     driver: () => sqliteVersion(),
-    lastBackup: () => lastBackupAt(paths.backups),
+    lastBackup: () => lastBackupAt(paths.backups, systemClock.now()),
     check: () => checkCatalogueFile(paths.catalogue),
     backUp() {
       if (!existsSync(paths.catalogue)) {

@@ -248,10 +248,10 @@ export class FolderTree {
   }
 }
 
-/** Names that are never a recording: hidden ones, and Roomtape's own unfinished output. */
 /** Node hands on bytes that are no UTF-8 as U+FFFD, by which no file can be opened. */
 const isUnnameable = (name: string): boolean => name.includes('\uFFFD');
 
+/** Names that are never a recording: hidden ones, and Roomtape's own unfinished output. */
 function isHidden(name: string): boolean {
   return name.startsWith('.') || name.endsWith('.partial');
 }

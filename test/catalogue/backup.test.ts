@@ -1,12 +1,24 @@
 /**
  * Copies of the catalogue: before every migration, whole or not there at all, the newest kept.
  */
-import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
-import { backUpFile, backUpNow, backupsIn } from '../../src/catalogue/backup.ts';
+import { backUpFile, backUpNow, backupsIn, lastBackupAt } from '../../src/catalogue/backup.ts';
 import { type Database, openDatabase } from '../../src/catalogue/driver.ts';
+import { restoreCatalogue } from '../../src/catalogue/mending.ts';
 import { migrate, readMigrations, versionOf } from '../../src/catalogue/migrate.ts';
 import { exampleOptions, minute, noon, openExample, recording, take } from './example-catalogue.ts';
+
+const day = 1_440 * minute;
 
 const cleanUps: (() => void)[] = [];
 afterEach(() => {
@@ -58,7 +70,7 @@ describe('given a catalogue with data, and a Roomtape that writes a newer versio
     const database = upgrade(options, 'DELETE FROM takes');
     expect(versionOf(database)).toBe(known.length + 2);
     expect(takesIn(database)).toBe(0);
-    const copies = backupsIn(options.backups);
+    const copies = backupsIn(options.backups, noon);
     expect(copies).toHaveLength(1);
     expect(copies[0]).toContain('before-migration');
     const copy = opened(copies[0] ?? '');
@@ -73,7 +85,7 @@ describe('given a catalogue with data, and a Roomtape that writes a newer versio
     const database = opened(options.path);
     expect(versionOf(database)).toBe(known.length);
     expect(takesIn(database)).toBe(20);
-    expect(backupsIn(options.backups)).toHaveLength(1);
+    expect(backupsIn(options.backups, noon)).toHaveLength(1);
   });
 
   test('when no copy can be made, then nothing is migrated', () => {
@@ -103,6 +115,42 @@ describe('given a folder of backups', () => {
     expect(names).toHaveLength(7);
     expect(names[0]).toContain('12-02-00');
     expect(names[6]).toContain('12-08-00');
+  });
+
+  test('when a clock ran ahead for a week and was set right, then it hides no true copy and pushes none out', () => {
+    const options = filled();
+    const { backups, path } = options;
+    const ahead = noon + 5_000 * day;
+    for (let n = 0; n < 9; n++) backUpFile(path, backups, ahead + n * day);
+    expect(lastBackupAt(backups, ahead + 9 * day)).toBe(ahead + 8 * day);
+    expect(lastBackupAt(backups, noon)).toBe(0);
+    const made = backUpFile(path, backups, noon);
+    expect(lastBackupAt(backups, noon + minute)).toBe(noon);
+    expect(backupsIn(backups, noon)[0]).toBe(made);
+    expect(readdirSync(backups)).toHaveLength(7);
+    expect(restoreCatalogue({ ...options, now: noon + minute }).backup).toBe(made);
+  });
+
+  test('when a process was killed in the middle of a copy, then what it left goes a day later', () => {
+    const options = filled();
+    const left = backUpFile(options.path, options.backups, noon);
+    renameSync(left, `${left}.partial`);
+    writeFileSync(`${left}.partial-journal`, '');
+    backUpFile(options.path, options.backups, noon + day);
+    expect(readdirSync(options.backups)).toHaveLength(3);
+    const later = backUpFile(options.path, options.backups, noon + day + minute);
+    expect(readdirSync(options.backups)).toHaveLength(2);
+    expect(existsSync(later)).toBe(true);
+  });
+
+  test('when a person put a copy of theirs there, then it stays', () => {
+    const options = filled();
+    backUpFile(options.path, options.backups, noon);
+    const theirs = join(options.backups, 'catalogue-before-the-move.db');
+    copyFileSync(options.path, theirs);
+    for (let n = 1; n < 9; n++) backUpFile(options.path, options.backups, noon + n * minute);
+    expect(existsSync(theirs)).toBe(true);
+    expect(backupsIn(options.backups, noon + day)).not.toContain(theirs);
   });
 
   test('when a copy cannot get its name, then it is said, and no half of it is left', () => {
