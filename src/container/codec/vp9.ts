@@ -60,8 +60,8 @@ export interface Vp9Format {
 
 /** The format of the key frame that begins at `at`; null when none does, or it is not all there. */
 export function vp9KeyFrame(bytes: Uint8Array, at: number, end: number): Vp9Format | null {
-  const first = bytes[at] ?? 0;
-  if (first >> 6 !== 2) return null;
+  // The sync code stands at a byte in all profiles but 3. Asked at every byte of a head: this costs least.
+  if (bytes[at + 1] !== 0x49 || bytes[at + 2] !== 0x83 || bytes[at + 3] !== 0x42) return null;
   const frame = new FrameHead(0, 0, -1);
   return frame.begins(bytes, at, end) && frame.whole && frame.key ? frame.format() : null;
 }
