@@ -16,6 +16,7 @@ import {
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { RoomtapeError } from '../errors.ts';
+import { obstacleOf } from './damage.ts';
 import { type Database, openDatabase } from './driver.ts';
 
 /** The newest ones are kept. */
@@ -35,7 +36,7 @@ export async function backUp(
     await database.backup(partial, { progress: () => 2_000 });
     finish(partial, path);
   } catch (cause) {
-    throw failed(partial, cause);
+    throw failed(database, partial, cause);
   }
   prune(folder, now);
   return path;
@@ -53,7 +54,7 @@ export function backUpNow(
     database.prepare('VACUUM INTO ?').run(partial);
     finish(partial, path);
   } catch (cause) {
-    throw failed(partial, cause);
+    throw failed(database, partial, cause);
   }
   prune(folder, now);
   return path;
@@ -94,19 +95,15 @@ function sync(path: string, flags: string): void {
   }
 }
 
-/** Half a copy is worth nothing. What was to be copied is as it was. */
-function failed(partial: string, cause: unknown): RoomtapeError {
+/** Half a copy is worth nothing. A full disk and a damaged original are what they are anywhere else. */
+function failed(database: Database.Database, partial: string, cause: unknown): RoomtapeError {
   rmSync(partial, { force: true });
   rmSync(`${partial}-journal`, { force: true });
+  const obstacle = obstacleOf(database.name, cause);
+  if (obstacle instanceof RoomtapeError && obstacle.code !== 'write-failed') return obstacle;
   const reason = cause instanceof Error ? cause.message : String(cause);
-  return new RoomtapeError(
-    'failed',
-    `The catalogue could not be copied to ${partial}: ${reason}.`,
-    {
-      next: `df -h ${dirname(partial)}`,
-      cause,
-    },
-  );
+  const text = `The catalogue could not be copied to ${partial}: ${reason}.`;
+  return new RoomtapeError('write-failed', text, { next: 'roomtape doctor', cause });
 }
 
 /** The backups there are: newest first, and last what is named after now. */

@@ -143,8 +143,8 @@ export class FolderTree {
     if (!mark || isHidden(name)) return;
     const stats = statOf(join(folder, name));
     if (!stats && isUnnameable(name)) {
-      // Whether it came or went, only the folder's list tells.
-      this.lookAtFolder(folder, at, into);
+      // Whether it came or went, only the folder's list tells. While it grows it is not listed again.
+      if (!this.#unnameable.has(join(folder, name))) this.lookAtFolder(folder, at, into);
     } else if (!stats) {
       if (mark.files.has(name)) this.#forgetFile(folder, name, mark, into);
       if (mark.folders.delete(name)) this.#lose(join(folder, name), into);

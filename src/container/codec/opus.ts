@@ -103,8 +103,8 @@ export function opusCodec(channels: number): SampleCodec {
     },
     isStart: (bytes, at, end) => fitsToc(bytes, at, end) && habits.isUsual(bytes[at] ?? 0),
     mayStart: (bytes, at, end) => fitsToc(bytes, at, end) && habits.mayFollow(bytes, at),
-    splitRun: (bytes, at, to, packets) => splitOpus(bytes, at, to, packets, habits),
-    runSurprise: (bytes, at, to, packets) => surpriseOfRun(bytes, at, to, packets, habits),
+    splitRun: (bytes, at, to, packets) => splitOpus({ bytes, at, to, packets }, habits),
+    runSurprise: (bytes, at, to, packets) => surpriseOfRun({ bytes, at, to, packets }, habits),
     surprise: (bytes, at, end) => habits.surprise(bytes, at, end, habits.last || end - at),
   });
 }
@@ -270,7 +270,15 @@ const mostEdges = 48;
 /** Steps of the search in one run; bytes that are no Opus, with candidates everywhere, get fewer edges. */
 const mostSteps = 12_000_000;
 
-/** A split of a run into packets, and how unusual they are together; no lengths where none is possible. */
+/** Bytes that are packets: how many, 0 when not known; above 64 only a hint. */
+interface Run {
+  readonly bytes: Uint8Array;
+  readonly at: number;
+  readonly to: number;
+  readonly packets: number;
+}
+
+/** A split of a run, and how unusual its packets are together; no lengths where none is possible. */
 interface Splitting {
   readonly lengths: number[];
   readonly cost: number;
@@ -281,80 +289,58 @@ const impossible: Splitting = { lengths: [], cost: Number.POSITIVE_INFINITY };
 /**
  * Splits a run of packets. The first packet's TOC is certain; the others are looked for where one that
  * was seen before occurs again, and where no split is possible that way, where its configuration does.
- *
- * @param packets  how many there must be, 0 when not known; above 64 only a hint
  */
-function splitOpus(
-  bytes: Uint8Array,
-  at: number,
-  to: number,
-  packets: number,
-  habits: Habits,
-): number[] {
+function splitOpus(run: Run, habits: Habits): number[] {
+  const { bytes, at, to } = run;
   if (to <= at) return [];
   const toc = bytes[at] ?? 0;
   const alike: ((position: number) => boolean)[] = [
+    beginsAsUsual(run, habits),
     (position) => habits.mayFollow(bytes, position),
     (position) => (bytes[position] ?? 0) >> 2 === toc >> 2,
     (position) => ((bytes[position] ?? 0) & 4) === (toc & 4),
   ];
-  const usual = bestSplit(bytes, at, to, packets, habits);
-  if (usual.lengths.length > 0 || usual === tooMany) return usual.lengths;
   for (const fits of alike) {
-    const split = splitWhere(fits, bytes, at, to, packets, habits);
-    if (split.lengths.length > 0 || split === tooMany) return split.lengths;
+    const split = splitWhere(fits, run, habits);
+    if (!split || split.lengths.length > 0) return split?.lengths ?? [];
   }
   return [];
 }
 
-/** How unusual so many packets are by their likeliest split; before the first packet, any begins like others. */
-function surpriseOfRun(
-  bytes: Uint8Array,
-  at: number,
-  to: number,
-  packets: number,
-  habits: Habits,
-): number {
-  if (habits.size > 0) return bestSplit(bytes, at, to, packets, habits).cost;
+/** How unusual a run is by its likeliest split; before the first packet, any begins like others. */
+function surpriseOfRun(run: Run, habits: Habits): number {
+  const { bytes, at, to, packets } = run;
+  if (habits.size > 0) {
+    return splitWhere(beginsAsUsual(run, habits), run, habits)?.cost ?? Number.POSITIVE_INFINITY;
+  }
   const first = at + Math.round((to - at) / Math.max(1, packets));
   return habits.surprise(bytes, at, first, first - at);
 }
 
-const tooMany: Splitting = { ...impossible };
-
-/** The likeliest split into packets that begin as the first one, or as one seen before. */
-function bestSplit(
-  bytes: Uint8Array,
-  at: number,
-  to: number,
-  packets: number,
-  habits: Habits,
-): Splitting {
+/** Whether a packet may begin at a place of a run as its first one does, or as one seen before. */
+function beginsAsUsual({ bytes, at }: Run, habits: Habits): (position: number) => boolean {
   const toc = bytes[at] ?? 0;
   // With frames counted in the second byte, that byte is as constant as the TOC.
   const count = (toc & 3) === 3 ? (bytes[at + 1] ?? 0) & 63 : -1;
   const isCounted = (position: number) =>
     count < 0 || ((bytes[position] ?? 0) & 3) !== 3 || ((bytes[position + 1] ?? 0) & 63) === count;
-  const isUsual = (position: number) =>
+  return (position) =>
     (bytes[position] === toc || habits.isKnown(bytes[position] ?? 0)) &&
     habits.mayFollow(bytes, position) &&
     isCounted(position);
-  return splitWhere(isUsual, bytes, at, to, packets, habits);
 }
 
+/** The likeliest split at places that fit; null where so many do that these bytes are no Opus. */
 function splitWhere(
   fits: (position: number) => boolean,
-  bytes: Uint8Array,
-  at: number,
-  to: number,
-  packets: number,
+  { bytes, at, to, packets }: Run,
   habits: Habits,
-): Splitting {
+): Splitting | null {
   const starts = [at];
   for (let position = at + 1; position < to && starts.length <= mostCandidates; position++) {
     if (fits(position)) starts.push(position);
   }
-  if (starts.length > mostCandidates) return tooMany;
+  if (starts.length > mostCandidates) return null;
   const size = packets > 0 ? (to - at) / packets : habits.size || (to - at) / starts.length;
   return new Split(bytes, starts, to, packets, habits).cheapest(habits.last || size);
 }

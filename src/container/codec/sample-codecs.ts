@@ -52,7 +52,7 @@ const codecs: ReadonlyMap<string, MakeCodec> = new Map<string, MakeCodec>([
   ['hev1', hevc],
   ['av01', withBox('av1C', (box, { width, height }) => av1FromConfig(box, width, height))],
   ['vp08', (entry) => vp8Codec(entry.width, entry.height)],
-  ['vp09', withBox('vpcC', (box, { width, height }) => vp9FromConfig(box, width, height))],
+  ['vp09', ({ boxes, width, height }) => vp9FromConfig(boxes.get('vpcC'), width, height)],
   ['jpeg', mjpeg],
   ['mjpa', mjpeg],
   ['mjpb', mjpeg],

@@ -11,10 +11,17 @@ import { BoolReader } from './bool-reader.ts';
 import { needsMore, notASample, type SampleCodec } from './codec.ts';
 import { pictureBound, videoCodec } from './video-codec.ts';
 
-/** Makes the codec from `vpcC` (VP Codec ISO Media File Format Binding 1.0): its first field is the profile. */
-export function vp9FromConfig(vpcC: Uint8Array, width: number, height: number): SampleCodec | null {
-  const profile = vpcC[4] ?? 0;
-  return vpcC.length < 12 || profile > 3 ? null : vp9Codec(width, height, profile);
+/**
+ * Makes the codec from `vpcC` (VP Codec ISO Media File Format Binding, versions 0 and 1: the profile comes
+ * first). Without that box any profile is taken.
+ */
+export function vp9FromConfig(
+  vpcC: Uint8Array | undefined,
+  width: number,
+  height: number,
+): SampleCodec {
+  const profile = vpcC?.[4] ?? -1;
+  return vp9Codec(width, height, profile > 3 ? -1 : profile);
 }
 
 /** Makes the codec for pictures of a size, 0 where it is not known, and of a profile, -1 likewise. */

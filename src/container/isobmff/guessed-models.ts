@@ -7,7 +7,7 @@ import { type BlindFormat, blindCodec } from '../codec/blind-nal.ts';
 import { findBlindOrder } from '../codec/blind-order.ts';
 import type { SampleCodec } from '../codec/codec.ts';
 import { sampleCodec } from '../codec/sample-codecs.ts';
-import { usualSounds } from '../codec/sound-search.ts';
+import { type FoundSound, usualSounds } from '../codec/sound-search.ts';
 import type { RepairContext } from '../format.ts';
 import { type GuessedSound, guessSound, soundTracks } from './guessed-sound.ts';
 import {
@@ -105,9 +105,7 @@ function surveyByTrial(source: ByteSource, from: number, layout: TrackLayout): H
   let best: HeadSurvey = { pictures: [], runs: [], end: from };
   let most = 0;
   for (const sound of [null, ...usualSounds]) {
-    const track = sound && soundLayout(2, sound, sound.rates[0] ?? 48_000);
-    const tracks = [plainTrack(layout), ...(track ? [plainTrack(track)] : [])];
-    const { share, scanner } = cover(source, from, { timescale: 1000, writer: null, tracks });
+    const { share, scanner } = coverWith(source, from, layout, sound);
     if (share <= most * 1.01) continue;
     [best, most] = [surveyOf(scanner.samples, scanner.position), share];
     if (share >= enoughShare) break;
@@ -126,9 +124,7 @@ function surveyByEnds(
   for (const sound of [...usualSounds, null]) {
     // Opus has no length either: without a clock it would fit anywhere.
     if (sound?.frameTicks === 0 || (!sound && best.pictures.length > 0)) continue;
-    const track = sound && soundLayout(2, sound, sound.rates[0] ?? 48_000);
-    const tracks = [plainTrack(layout), ...(track ? [plainTrack(track)] : [])];
-    const { scanner } = cover(source, from, { timescale: 1000, writer: null, tracks });
+    const { scanner } = coverWith(source, from, layout, sound);
     const survey = surveyOf(scanner.samples, scanner.position);
     if (survey.pictures.length < leastPictures || endsWell(source, survey, codec) < 0.9) continue;
     if (sound && survey.runs.length < survey.pictures.length * leastRuns) continue;
@@ -297,6 +293,18 @@ interface Coverage {
   /** The share of a file's head that becomes samples, less what lies in holes: 0 to 1. */
   readonly share: number;
   readonly scanner: SampleScanner;
+}
+
+/** Tries pictures beside one kind of sound, or alone. */
+function coverWith(
+  source: ByteSource,
+  from: number,
+  layout: TrackLayout,
+  sound: FoundSound | null,
+): Coverage {
+  const track = sound && soundLayout(2, sound, sound.rates[0] ?? 48_000);
+  const tracks = [plainTrack(layout), ...(track ? [plainTrack(track)] : [])];
+  return cover(source, from, { timescale: 1000, writer: null, tracks });
 }
 
 function cover(source: ByteSource, from: number, model: MediaModel): Coverage {
