@@ -2,31 +2,22 @@
  * A disk that fails while the catalogue is copied: the command says so and ends with 1, half a copy is
  * not left behind, and the catalogue is sound.
  */
-import { spawnSync } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { checkCatalogueFile } from '../../src/catalogue/soundness.ts';
 import { pathsOf } from '../../src/system/paths.ts';
-import { mainFile } from '../story/roomtape-command.ts';
 import { Ground } from './daemon-under-fault.ts';
+import { callsOn, canInject, type FaultyCall, runInjected } from './failing-disk.ts';
 
-/** What writes bytes, makes them last, and gives them their name. */
-const faulty = ['pwrite64', 'fsync', 'rename'];
-
-const tracing = () => spawnSync('strace', ['-f', '-e', 'trace=fsync', 'true']).status === 0;
-
-describe.runIf(process.platform === 'linux' && tracing())('given a disk that fails', () => {
+describe.runIf(canInject())('given a disk that fails', () => {
   let ground: Ground;
   let backups: string;
-  let calls: { call: string; nth: number }[];
+  let calls: FaultyCall[];
 
-  const backUp = (trace: string, ...injections: string[]) => {
-    const inject = injections.flatMap((injection) => ['-e', `inject=${injection}`]);
-    const watched = ['-f', '-y', '-qq', '-o', trace, '-e', `trace=${faulty.join(',')}`, ...inject];
-    const command = [process.execPath, mainFile, 'catalogue', 'backup'];
+  const backUp = (injections: readonly string[], trace?: string) => {
     const env = { ...process.env, ROOMTAPE_HOME: ground.machine.home };
-    return spawnSync('strace', [...watched, ...command], { encoding: 'utf8', env });
+    return runInjected(['catalogue', 'backup'], injections, trace, env);
   };
 
   beforeAll(async () => {
@@ -34,17 +25,8 @@ describe.runIf(process.platform === 'linux' && tracing())('given a disk that fai
     await ground.session();
     ({ backups } = pathsOf(ground.machine.home));
     const trace = join(ground.machine.home, 'trace');
-    expect(backUp(trace).status).toBe(0);
-    // strace counts the calls of a name for each thread by itself.
-    const numbers = new Map<string, number>();
-    const all = readFileSync(trace, 'utf8')
-      .split('\n')
-      .flatMap((line) => {
-        const [, thread = '', call = ''] = line.match(/^(\d+) +(\w+)\(/) ?? [];
-        const nth = (numbers.get(thread + call) ?? 0) + 1;
-        numbers.set(thread + call, nth);
-        return line.includes(backups) ? [{ call, nth }] : [];
-      });
+    expect(backUp([], trace).status).toBe(0);
+    const all = callsOn(backups, trace);
     const writes = all.filter(({ call }) => call === 'pwrite64');
     const others = all.filter(({ call }) => call !== 'pwrite64');
     // Page after page is written alike.
@@ -56,7 +38,7 @@ describe.runIf(process.platform === 'linux' && tracing())('given a disk that fai
   afterAll(() => ground.end());
 
   test.each([
-    ['EIO', faulty],
+    ['EIO', ['pwrite64', 'fsync', 'rename']],
     ['ENOSPC', ['pwrite64']],
     ['EROFS', ['rename']],
   ])(
@@ -64,9 +46,11 @@ describe.runIf(process.platform === 'linux' && tracing())('given a disk that fai
     async (error, of) => {
       const before = readdirSync(backups);
       const silent: string[] = [];
-      expect(new Set(calls.map(({ call }) => call))).toEqual(new Set(faulty));
+      expect(new Set(calls.map(({ call }) => call))).toEqual(
+        new Set(['pwrite64', 'fsync', 'rename']),
+      );
       for (const { call, nth } of calls.filter((one) => of.includes(one.call))) {
-        const { status, stderr } = backUp('/dev/null', `${call}:error=${error}:when=${nth}`);
+        const { status, stderr } = backUp([`${call}:error=${error}:when=${nth}`]);
         const told = `${call} ${nth}: ${stderr}`;
         if (status === 0) {
           // SQLite syncs the folder of its journal, and goes on where that fails; ours is synced after it.

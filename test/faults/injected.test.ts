@@ -2,7 +2,6 @@
  * Every write, fsync and rename of a recovery fails once, with each error a disk gives: the command says
  * so and ends with 1, nothing is left behind, and the original is what it was.
  */
-import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
   copyFileSync,
@@ -15,54 +14,32 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { mainFile } from '../story/roomtape-command.ts';
 import { h264AndAac, pictureAndTone, runFfmpeg } from '../system/media.ts';
 import { temporaryFolder } from '../system/temporary-folder.ts';
+import { callsOn, canInject, type FaultyCall, runInjected } from './failing-disk.ts';
 
 const folder = temporaryFolder('injected');
 const whole = join(folder, 'whole.mp4');
 const original = join(folder, 'take.mp4');
 const out = join(folder, 'out');
 
-function tracing(): boolean {
-  const traced = spawnSync('strace', ['-f', '-e', 'trace=fsync', 'true']);
-  return traced.status === 0;
-}
-
-/** What writes bytes, makes them last, and gives them their name. */
-const faulty = ['pwrite64', 'fsync', 'link', 'rename'];
-
 const sha256 = () => createHash('sha256').update(readFileSync(original)).digest('hex');
 
-function recover(injections: readonly string[], trace = '/dev/null') {
-  const argv = ['recover', original, '--reference', whole, '--no-verify', '--out', out];
-  const inject = injections.flatMap((injection) => ['-e', `inject=${injection}`]);
-  const watched = ['-f', '-y', '-qq', '-o', trace, '-e', `trace=${faulty.join(',')}`, ...inject];
-  const command = [process.execPath, mainFile, ...argv];
-  return spawnSync('strace', [...watched, ...command], { encoding: 'utf8' });
+function recover(injections: readonly string[], trace?: string) {
+  const words = ['recover', original, '--reference', whole, '--no-verify', '--out', out];
+  return runInjected(words, injections, trace);
 }
 
-/**
- * The calls that a recovery makes on its output, each with its number among its thread's calls of that
- * name: strace counts for each thread by itself.
- */
-function callsOfRecovery(always: readonly string[]): { call: string; nth: number }[] {
+/** The calls that a recovery makes on its output. */
+function callsOfRecovery(always: readonly string[]): FaultyCall[] {
   const trace = join(folder, 'trace');
   const { status, stderr } = recover(always, trace);
   expect(status, stderr).toBe(0);
   rmSync(join(out, 'take.recovered.mp4'));
-  const numbers = new Map<string, number>();
-  return readFileSync(trace, 'utf8')
-    .split('\n')
-    .flatMap((line) => {
-      const [, thread = '', call = ''] = line.match(/^(\d+) +(\w+)\(/) ?? [];
-      const nth = (numbers.get(thread + call) ?? 0) + 1;
-      numbers.set(thread + call, nth);
-      return line.includes(out) ? [{ call, nth }] : [];
-    });
+  return callsOn(out, trace);
 }
 
-describe.runIf(process.platform === 'linux' && tracing())('given a disk that fails', () => {
+describe.runIf(canInject())('given a disk that fails', () => {
   beforeAll(() => {
     // Noise, for a file of several writes.
     const noise = ['-vf', 'noise=alls=100:allf=t', '-qp', '24'];
