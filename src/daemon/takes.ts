@@ -185,8 +185,10 @@ export class Takes {
       this.#put(known, { path: sighting.path, identity });
       if (moved) this.#tell('moved', known, `${known.path} is now ${sighting.path}.`);
     }
+    // What was being found out of it under its former name is lost.
+    const unfinished = moved && (known.sha256 === null || known.stage !== 'indexed');
     if (followed) this.#grew(known.id, followed, sighting);
-    else if (sighting.size !== known.bytes || known.verdict === 'recording') {
+    else if (unfinished || sighting.size !== known.bytes || known.verdict === 'recording') {
       // A settled take that grows again, or one that grew while no daemon looked.
       this.#put(this.#take(known.id), { stage: 'followed', verdict: 'recording' });
       this.#startFollowing(known.id, sighting);
@@ -403,7 +405,9 @@ export class Takes {
     this.#followed.delete(take.id);
     this.#departed.set(identity, take.id);
     const detail = { ...take.detail, goneAt: this.#context.clock.now() };
-    const vanished = this.#put(take, { identity: '', stage: 'indexed', detail });
+    // A hash stands for a journey that has ended: if the file comes back by another name, it begins anew.
+    const sha256 = take.stage === 'indexed' ? take.sha256 : null;
+    const vanished = this.#put(take, { identity: '', stage: 'indexed', sha256, detail });
     this.#tell('gone', vanished, `${path} is no longer there.`);
     this.#scans.drop(take.id);
     this.#notify(vanished, 'gone');

@@ -69,6 +69,29 @@ describe('given files that change while they are diagnosed and repaired', () => 
     expect(readdirSync(ground.watched).filter((name) => name.endsWith('.partial'))).toEqual([]);
   }, 120_000);
 
+  test('files renamed at every step of their journey are repaired under their new names', async () => {
+    const ground = await Ground.open();
+    opened.push(ground);
+    writeFileSync(ground.path('reference.mp4'), whole);
+    await ground.indexed(ground.path('reference.mp4'));
+    // Of so many the last ones wait, diagnosed, for the repair of others, one of which is going on.
+    const numbers = Array.from({ length: 12 }, (_, n) => n);
+    for (const n of numbers) writeFileSync(ground.path(`${n}.mp4`), torn);
+    const waiting = await until(async () => {
+      const found = (await ground.takes()).filter(({ stage }) => stage !== 'indexed');
+      const isRepaired = found.length < numbers.length - 2;
+      return isRepaired && found.filter(({ stage }) => stage === 'diagnosed').length >= 3 && found;
+    });
+    for (const { path } of waiting) renameSync(path, `${path.slice(0, -4)} moved.mp4`);
+    for (const { path, id } of waiting) {
+      const moved = `${path.slice(0, -4)} moved.mp4`;
+      const take = await ground.indexed(moved);
+      expect(take.id).toBe(id);
+      expect(take.sha256).toBe(sha256(moved));
+      expect(existsSync(take.recoveredPath ?? '')).toBe(true);
+    }
+  }, 90_000);
+
   test('a file deleted in the middle of its repair leaves no half of a new one', async () => {
     const ground = await Ground.open();
     opened.push(ground);
