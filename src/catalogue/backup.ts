@@ -31,7 +31,7 @@ export async function backUp(
   reason: string,
   now: number,
 ): Promise<string> {
-  const { partial, path } = prepare(folder, reason, now);
+  const { partial, path } = prepare(database, folder, reason, now);
   try {
     await database.backup(partial, { progress: () => 2_000 });
     finish(partial, path);
@@ -49,7 +49,7 @@ export function backUpNow(
   reason: string,
   now: number,
 ): string {
-  const { partial, path } = prepare(folder, reason, now);
+  const { partial, path } = prepare(database, folder, reason, now);
   try {
     database.prepare('VACUUM INTO ?').run(partial);
     finish(partial, path);
@@ -70,12 +70,21 @@ export function backUpFile(path: string, folder: string, now: number): string {
   }
 }
 
-function prepare(folder: string, reason: string, now: number): { partial: string; path: string } {
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+function prepare(
+  database: Database.Database,
+  folder: string,
+  reason: string,
+  now: number,
+): { partial: string; path: string } {
   const stamp = new Date(now).toISOString().replace(/[:.]/g, '-');
   const path = join(folder, `catalogue-${stamp}-${reason}.db`);
   const partial = `${path}.partial`;
-  rmSync(partial, { force: true });
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    rmSync(partial, { force: true });
+  } catch (cause) {
+    throw notCopied(database, partial, cause);
+  }
   return { partial, path };
 }
 
@@ -95,10 +104,15 @@ function sync(path: string, flags: string): void {
   }
 }
 
-/** Half a copy is worth nothing. A full disk and a damaged original are what they are anywhere else. */
+/** Half a copy is worth nothing. */
 function failed(database: Database.Database, partial: string, cause: unknown): RoomtapeError {
   rmSync(partial, { force: true });
   rmSync(`${partial}-journal`, { force: true });
+  return notCopied(database, partial, cause);
+}
+
+/** A full disk and a damaged original are what they are anywhere else. */
+function notCopied(database: Database.Database, partial: string, cause: unknown): RoomtapeError {
   const obstacle = obstacleOf(database.name, cause);
   if (obstacle instanceof RoomtapeError && obstacle.code !== 'write-failed') return obstacle;
   const reason = cause instanceof Error ? cause.message : String(cause);

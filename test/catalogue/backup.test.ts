@@ -93,7 +93,7 @@ describe('given a catalogue with data, and a Roomtape that writes a newer versio
     // A file where the folder of backups should be.
     rmSync(options.backups, { recursive: true, force: true });
     writeFileSync(options.backups, '');
-    expect(() => upgrade(options, 'DELETE FROM takes')).toThrow();
+    expect(() => upgrade(options, 'DELETE FROM takes')).toThrow('could not be copied');
     const database = opened(options.path);
     expect(versionOf(database)).toBe(known.length);
     expect(takesIn(database)).toBe(20);
