@@ -5,7 +5,8 @@
  * says after the backup is taken over, as far as the chain of hashes proves it. What no journal
  * tells any more is found again in the watched folders.
  */
-import { copyFileSync, existsSync, renameSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, linkSync, renameSync, rmSync } from 'node:fs';
+import { RoomtapeError } from '../errors.ts';
 import { chainHash } from '../session/audit.ts';
 import { backupsIn } from './backup.ts';
 import { type Catalogue, type CatalogueOptions, openCatalogue } from './catalogue.ts';
@@ -115,31 +116,92 @@ export function restoreCatalogue(options: CatalogueOptions): RestoreReport {
       checkCatalogueFile(path).every((finding) => finding.sound),
     ) ?? null;
   const fresh = `${options.path}.restoring`;
-  for (const suffix of ['', '-wal', '-shm']) rmSync(fresh + suffix, { force: true });
-  if (backup !== null) copyFileSync(backup, fresh);
-
-  const catalogue = openCatalogue({ ...options, path: fresh });
-  let fromBackup = 0;
-  let salvaged = 0;
+  drop(fresh); // of a restore that was killed
   try {
-    fromBackup = catalogue.journal.head.seq;
+    if (backup !== null) copyFileSync(backup, fresh);
+    const counts = refill(options, fresh);
+    assertWhole(fresh, options.path);
+    const kept = takePlace(fresh, options);
+    return { backup, ...counts, kept };
+  } catch (cause) {
+    drop(fresh);
+    throw cause;
+  }
+}
+
+/**
+ * SQLite's close does not tell that the log could not be moved into the file: the log is then still
+ * there, and a file without it may lack all that was restored.
+ */
+function assertWhole(fresh: string, path: string): void {
+  const logged = existsSync(`${fresh}-wal`);
+  const flaw = logged ? null : checkCatalogueFile(fresh).find(({ sound }) => !sound);
+  if (!logged && !flaw) return;
+  const reason = flaw?.detail ?? 'its log could not be written into it';
+  const text = `${path} was not replaced: the restored catalogue is not whole (${reason}).`;
+  throw new RoomtapeError('write-failed', text, { next: 'roomtape catalogue restore' });
+}
+
+/** Takes over what the damaged file's journal tells beyond the backup. */
+function refill(
+  options: CatalogueOptions,
+  fresh: string,
+): Pick<RestoreReport, 'fromBackup' | 'salvaged'> {
+  const catalogue = openCatalogue({ ...options, path: fresh });
+  try {
+    const fromBackup = catalogue.journal.head.seq;
     const rest = salvageJournal(options.path, catalogue.journal.head);
-    salvaged = rest.length;
     for (let at = 0; at < rest.length; at += 1_000) {
       const page = rest.slice(at, at + 1_000);
       catalogue.transaction(() => catalogue.journal.adopt(page));
     }
     rebuildTables(catalogue);
+    return { fromBackup, salvaged: rest.length };
   } finally {
     catalogue.close();
   }
+}
+
+/**
+ * The damaged file gets a second name, its log goes with it, and the new one takes the place at one
+ * stroke: at no moment is there no catalogue, which a daemon that starts would make anew, empty. The log
+ * goes first, because SQLite would apply it to whatever file has the name.
+ */
+function takePlace(fresh: string, options: CatalogueOptions): string {
+  const { path } = options;
   const stamp = new Date(options.now).toISOString().replace(/[:.]/g, '-');
-  const kept = options.path.replace(/(\.db)?$/, `.damaged-${stamp}.db`);
-  for (const suffix of ['', '-wal', '-shm']) {
-    if (existsSync(options.path + suffix)) renameSync(options.path + suffix, kept + suffix);
+  const kept = path.replace(/(\.db)?$/, `.damaged-${stamp}.db`);
+  const logs = ['-wal', '-shm'].filter((suffix) => existsSync(path + suffix));
+  const moved: string[] = [];
+  try {
+    if (existsSync(path)) secondName(path, kept);
+    for (const suffix of logs) {
+      renameSync(path + suffix, kept + suffix);
+      moved.push(suffix);
+    }
+    renameSync(fresh, path);
+  } catch (cause) {
+    for (const suffix of moved) renameSync(kept + suffix, path + suffix);
+    if (existsSync(kept)) {
+      if (existsSync(path)) rmSync(kept);
+      else renameSync(kept, path);
+    }
+    throw cause;
   }
-  renameSync(fresh, options.path);
-  return { backup, fromBackup, salvaged, kept };
+  return kept;
+}
+
+/** A hard link; on file systems without them (FAT) the file itself moves. */
+function secondName(path: string, name: string): void {
+  try {
+    linkSync(path, name);
+  } catch {
+    renameSync(path, name);
+  }
+}
+
+function drop(path: string): void {
+  for (const suffix of ['', '-wal', '-shm', '-journal']) rmSync(path + suffix, { force: true });
 }
 
 interface RawEntry {

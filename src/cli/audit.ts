@@ -35,16 +35,8 @@ async function print(
   const trail = await client.call('audit.trail', given({ session }));
   const { trailText } = await import('../session/audit.ts');
   if (file !== undefined) {
-    const { writeFileSync } = await import('node:fs');
-    const { RoomtapeError } = await import('../errors.ts');
-    try {
-      writeFileSync(file, trailText(trail), { flag: 'wx', mode: 0o600 });
-    } catch (cause) {
-      throw new RoomtapeError('write-failed', `${visible(file)} cannot be written anew.`, {
-        next: 'roomtape audit --file ANOTHER-FILE',
-        cause,
-      });
-    }
+    const { writeNew } = await import('./new-file.ts');
+    writeNew(file, trailText(trail), 'roomtape audit --file ANOTHER-FILE');
   }
   const { entries, ...rest } = trail;
   await frame.print({

@@ -5,11 +5,15 @@
  */
 import { createHash } from 'node:crypto';
 import { constants, createReadStream } from 'node:fs';
-import { copyFile, mkdir, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, extname, join, resolve } from 'node:path';
+import type { EvidenceBundle } from '../api/line-routes.ts';
 import { RoomtapeError } from '../errors.ts';
 import type { Frame } from './frame.ts';
+import { notWritten } from './new-file.ts';
 import { visible } from './output.ts';
+
+const elsewhere = 'roomtape export RECORDING --evidence --out ANOTHER-FOLDER';
 
 export async function exportEvidence(
   frame: Frame,
@@ -20,13 +24,33 @@ export async function exportEvidence(
   const bundle = await client.call('recording.evidence', { recording: id });
   const folder = resolve(out ?? `evidence-${bundle.recording}`);
   await makeFolder(folder);
+  try {
+    const { sums, missing } = await fill(frame, folder, bundle);
+    await show(frame, folder, bundle.recording, sums, missing);
+  } catch (cause) {
+    // Half a bundle would be taken for evidence. The folder is ours: it was not there before.
+    await rm(folder, { recursive: true, force: true });
+    throw cause instanceof RoomtapeError ? cause : notWritten(folder, elsewhere, cause);
+  }
+}
+
+interface Sum {
+  readonly name: string;
+  readonly sha256: string;
+}
+
+async function fill(
+  frame: Frame,
+  folder: string,
+  bundle: EvidenceBundle,
+): Promise<{ sums: Sum[]; missing: string[] }> {
   for (const { name, base64, executable } of bundle.files) {
     const path = join(folder, ...name.split('/'));
     await mkdir(dirname(path), { recursive: true, mode: 0o700 });
     await writeFile(path, Buffer.from(base64, 'base64'), { mode: executable ? 0o700 : 0o600 });
   }
   await mkdir(join(folder, 'media'), { recursive: true, mode: 0o700 });
-  const sums: { name: string; sha256: string }[] = [];
+  const sums: Sum[] = [];
   const missing: string[] = [];
   const taken = new Set<string>();
   for (const path of bundle.media) {
@@ -42,8 +66,18 @@ export async function exportEvidence(
   }
   const lines = sums.map(({ name, sha256 }) => `${sha256}  ${name}\n`);
   await writeFile(join(folder, 'files.sha256'), lines.join(''), { mode: 0o600 });
+  return { sums, missing };
+}
+
+async function show(
+  frame: Frame,
+  folder: string,
+  recording: string,
+  sums: readonly Sum[],
+  missing: readonly string[],
+): Promise<void> {
   await frame.print({
-    results: [{ recording: bundle.recording, path: folder, files: sums, missing }],
+    results: [{ recording, path: folder, files: sums, missing }],
     text: () =>
       [
         `The evidence is in ${visible(folder)}, with ${sums.length} media files.`,
@@ -57,14 +91,7 @@ async function makeFolder(folder: string): Promise<void> {
   try {
     await mkdir(folder, { mode: 0o700 });
   } catch (cause) {
-    const exists = (cause as NodeJS.ErrnoException).code === 'EEXIST';
-    const problem = exists
-      ? `${visible(folder)} exists already.`
-      : `${visible(folder)} cannot be made.`;
-    throw new RoomtapeError(exists ? 'output-exists' : 'write-failed', problem, {
-      next: 'roomtape export RECORDING --evidence --out ANOTHER-FOLDER',
-      cause,
-    });
+    throw notWritten(folder, elsewhere, cause);
   }
 }
 

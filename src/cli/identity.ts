@@ -1,11 +1,10 @@
 /**
  * `roomtape identity show`, `export`, `import`, `rotate`: this machine's key.
  */
-import { writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import type { IdentityView } from '../api/line-routes.ts';
-import { RoomtapeError } from '../errors.ts';
 import type { Frame } from './frame.ts';
+import { writeNew } from './new-file.ts';
 import { visible } from './output.ts';
 import { readSmallFile } from './participant.ts';
 
@@ -59,18 +58,7 @@ async function show(frame: Frame, view: IdentityView): Promise<void> {
 async function exportTo(frame: Frame, file: string): Promise<void> {
   const client = await frame.client();
   const { pem } = await client.call('identity.export', {});
-  try {
-    writeFileSync(file, pem, { mode: 0o600, flag: 'wx' });
-  } catch (cause) {
-    const exists = (cause as NodeJS.ErrnoException).code === 'EEXIST';
-    const problem = exists
-      ? `${visible(file)} exists already.`
-      : `${visible(file)} cannot be written.`;
-    throw new RoomtapeError(exists ? 'output-exists' : 'write-failed', problem, {
-      next: 'roomtape identity export ANOTHER-FILE',
-      cause,
-    });
-  }
+  writeNew(file, pem, 'roomtape identity export ANOTHER-FILE');
   await frame.print({
     results: [{ path: file }],
     text: () => `The private key is in ${visible(file)}. Whoever has it can sign as you.`,

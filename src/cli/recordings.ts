@@ -251,29 +251,12 @@ async function exportList(frame: Frame, options: QuickOptions): Promise<void> {
       ? csv(results)
       : `${JSON.stringify({ schemaVersion: 1, results }, null, 1)}\n`;
   if (typeof out !== 'string') return frame.print({ results, text: () => text });
-  await writeNew(out, text);
+  const { writeNew } = await import('./new-file.ts');
+  writeNew(out, text, 'roomtape export --out <another file>', 0o666);
   await frame.print({
     results,
     text: () => `${results.length} recordings were written to ${visible(out)}.`,
   });
-}
-
-async function writeNew(path: string, text: string): Promise<void> {
-  const [{ writeFile }, { systemCode }] = await Promise.all([
-    import('node:fs/promises'),
-    import('../system/files.ts'),
-  ]);
-  try {
-    await writeFile(path, text, { flag: 'wx' });
-  } catch (cause) {
-    const exists = systemCode(cause) === 'EEXIST';
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new RoomtapeError(
-      exists ? 'output-exists' : 'write-failed',
-      exists ? `${path} exists already.` : `${path} cannot be written: ${reason}.`,
-      { next: 'roomtape export --out <another file>', cause },
-    );
-  }
 }
 
 /** RFC 4180, one row for each take, moments in ISO 8601. */

@@ -14,7 +14,7 @@ import { dirname, extname, join, resolve } from 'node:path';
 import { RoomtapeError } from '../errors.ts';
 import { demuxers, type Ffmpeg, localInput } from './ffmpeg.ts';
 import { quoted, systemCode } from './files.ts';
-import { syncFolder } from './plan-writer.ts';
+import { syncFolder } from './small-file.ts';
 
 export interface JoinInput {
   readonly path: string;

@@ -13,20 +13,16 @@ import {
 } from 'node:crypto';
 import {
   chmodSync,
-  closeSync,
   existsSync,
-  fsyncSync,
   mkdirSync,
-  openSync,
   readFileSync,
   renameSync,
   rmSync,
   statSync,
-  writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { RoomtapeError } from '../errors.ts';
-import { syncFolder } from './plan-writer.ts';
+import { createFile, syncFolder } from './small-file.ts';
 
 export interface Identity {
   /** The public key: 32 bytes in base64url. */
@@ -98,11 +94,11 @@ function keep(folder: string, privateKey: KeyObject, now = 0): void {
   const partial = join(folder, `.${fileName}.${process.pid}`);
   rmSync(partial, { force: true });
   try {
-    writeSynced(partial, pemOf(privateKey));
+    createFile(partial, pemOf(privateKey));
     if (existsSync(path)) {
       const stamp = new Date(now).toISOString().replaceAll(/[:.]/g, '-');
       const retired = join(folder, `identity-until-${stamp}.pem`);
-      if (!existsSync(retired)) writeSynced(retired, readFileSync(path, 'utf8'));
+      if (!existsSync(retired)) createFile(retired, readFileSync(path, 'utf8'));
     }
     renameSync(partial, path);
   } catch (cause) {
@@ -110,16 +106,6 @@ function keep(folder: string, privateKey: KeyObject, now = 0): void {
     throw cause;
   }
   syncFolder(folder);
-}
-
-function writeSynced(path: string, text: string): void {
-  const file = openSync(path, 'wx', 0o600);
-  try {
-    writeFileSync(file, text);
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
 }
 
 function assertPrivate(path: string): void {

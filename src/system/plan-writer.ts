@@ -35,6 +35,7 @@ import type { OutputPiece } from '../container/repair-plan.ts';
 import { RoomtapeError } from '../errors.ts';
 import { blockSize, CopyAhead } from './copy-ahead.ts';
 import { type FileSource, identityOf, quoted, sameIdentity, systemCode } from './files.ts';
+import { syncFolder } from './small-file.ts';
 
 /** The part of a plan that the writer needs. */
 export interface Writable {
@@ -342,20 +343,6 @@ const linkless: ReadonlySet<string> = new Set([
   'EMLINK',
   'EACCES',
 ]);
-
-/** Without this a power cut may leave the bytes and take the name. */
-export function syncFolder(folder: string): void {
-  if (process.platform === 'win32') return; // folders cannot be opened there
-  const fd = openSync(folder, 'r');
-  try {
-    fsyncSync(fd);
-  } catch (cause) {
-    // Some network file systems know no sync of a folder: the name is as safe as it gets there.
-    if (systemCode(cause) !== 'EINVAL' && systemCode(cause) !== 'ENOTSUP') throw cause;
-  } finally {
-    closeSync(fd);
-  }
-}
 
 const modeOf = (source: FileSource): number => {
   const mode = statSync(source.path, { throwIfNoEntry: false })?.mode ?? 0o600;

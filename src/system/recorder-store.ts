@@ -4,18 +4,10 @@
  *
  * Passwords are here and nowhere else: not in the catalogue, not in the log, not on a command line.
  */
-import {
-  chmodSync,
-  closeSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { RoomtapeError } from '../errors.ts';
+import { replaceFile } from './small-file.ts';
 
 export interface StoredObs {
   readonly kind: 'obs';
@@ -86,17 +78,7 @@ export class RecorderStore {
 
   #write(recorders: readonly StoredRecorder[]): void {
     mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
-    const partial = `${this.#path}.partial`;
-    const file = openSync(partial, 'w', 0o600);
-    try {
-      // The mode above counts only for a file that was not there.
-      chmodSync(partial, 0o600);
-      writeFileSync(file, `${JSON.stringify(recorders, null, 2)}\n`);
-      fsyncSync(file);
-    } finally {
-      closeSync(file);
-    }
-    renameSync(partial, this.#path);
+    replaceFile(this.#path, `${JSON.stringify(recorders, null, 2)}\n`);
   }
 
   #unreadable(cause: unknown): RoomtapeError {

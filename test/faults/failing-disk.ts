@@ -26,7 +26,9 @@ export function runInjected(
   env: NodeJS.ProcessEnv = process.env,
 ): SpawnSyncReturns<string> {
   const inject = injections.flatMap((injection) => ['-e', `inject=${injection}`]);
-  const watched = ['-f', '-y', '-qq', '-o', trace, '-e', `trace=${faulty.join(',')}`, ...inject];
+  // strace tampers only with what it traces.
+  const traced = [...faulty, ...injections.map((injection) => injection.split(':', 1)[0])];
+  const watched = ['-f', '-y', '-qq', '-o', trace, '-e', `trace=${traced.join(',')}`, ...inject];
   const command = [process.execPath, mainFile, ...words];
   return spawnSync('strace', [...watched, ...command], { encoding: 'utf8', env });
 }
