@@ -2,10 +2,12 @@
  * `roomtape join`, `leave`, `record`, `pause`, `resume`, `stop`: what a participant does and says.
  */
 import type { Command } from 'commander';
-import { exitCodes } from '../errors.ts';
+import { exitCodes, RoomtapeError } from '../errors.ts';
+import { quoted } from '../system/files.ts';
 import { change, given, type Meant, spokenBy } from './doing.ts';
 import type { Frame } from './frame.ts';
 import { acceptText } from './line.ts';
+import { visible } from './output.ts';
 
 export function defineCommands(program: Command, frame: Frame): void {
   spokenBy(
@@ -59,8 +61,16 @@ interface JoinOptions extends Meant {
   readonly trustNewKey?: boolean;
 }
 
+/** `join 1` or `join "Blue whales"`: a room, said where the line belongs. */
+function assertLine(text: string): void {
+  if (text.includes('rt1.') || text.length > 100) return;
+  const problem = `“${visible(text)}” is no line of Roomtape: that begins with rt1. A room is given with --room.`;
+  throw new RoomtapeError('usage', problem, { next: `roomtape join --room ${quoted(text)}` });
+}
+
 async function join(frame: Frame, line: string | undefined, options: JoinOptions): Promise<void> {
   if (line !== undefined) {
+    assertLine(line);
     const { name, trustNewKey } = options;
     await acceptText(frame, line, given({ name, trustNewKey }));
     if (options.room === undefined || frame.exitCode !== exitCodes.done) return;

@@ -31,6 +31,8 @@ export function openWatching(context: DaemonContext, takes: Takes): WatchingArea
       if (event.kind === 'problem') {
         problems.set(event.root, event.problem);
         log.warn({ root: event.root }, event.problem);
+      } else if (event.kind === 'unnameable') {
+        log.warn({ path: event.path }, 'the name is not valid UTF-8: the file is not taken up');
       } else if (event.kind === 'root-missing' || event.kind === 'root-back') {
         const gone = event.kind === 'root-missing';
         const text = gone

@@ -6,7 +6,7 @@
  * many it takes before giving the event loop back.
  */
 import { type Dirent, lstatSync, readdirSync, type Stats } from 'node:fs';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 
 /** A regular file as it stood at one moment. */
 export interface Sighting {
@@ -38,10 +38,12 @@ export interface Difference {
   readonly newFolders: string[];
   readonly lostFolders: string[];
   readonly problems: string[];
+  /** Files that no name of ours opens. */
+  readonly unnameable: string[];
 }
 
 export function noDifference(): Difference {
-  return { sighted: [], gone: [], newFolders: [], lostFolders: [], problems: [] };
+  return { sighted: [], gone: [], newFolders: [], lostFolders: [], problems: [], unnameable: [] };
 }
 
 /** What is kept of each file: there may be 100,000, so numbers only. */
@@ -74,6 +76,14 @@ export class FolderTree {
 
   constructor(root: string) {
     this.root = root;
+  }
+
+  /** What a person should do about a file in it, for as long as it is there. */
+  get problem(): string | undefined {
+    for (const path of this.#unnameable) {
+      return `${path}: the name is not valid UTF-8, rename the file`;
+    }
+    return undefined;
   }
 
   get folderCount(): number {
@@ -118,6 +128,9 @@ export class FolderTree {
       if (entry.isDirectory()) this.#meetFolder(folder, entry.name, mark, into);
       else if (entry.isFile()) this.#lookAt(folder, entry.name, mark, at, into);
     }
+    for (const path of this.#unnameable) {
+      if (dirname(path) === folder && !seen.has(basename(path))) this.#unnameable.delete(path);
+    }
     for (const name of [...mark.files.keys()]) {
       if (!seen.has(name)) this.#forgetFile(folder, name, mark, into);
     }
@@ -143,8 +156,8 @@ export class FolderTree {
     if (!mark || isHidden(name)) return;
     const stats = statOf(join(folder, name));
     if (!stats && isUnnameable(name)) {
-      // Whether it came or went, only the folder's list tells. While it grows it is not listed again.
-      if (!this.#unnameable.has(join(folder, name))) this.lookAtFolder(folder, at, into);
+      // Whether it came or went, only the folder's list tells; growing, it leaves the folder as it was.
+      this.lookIfChanged(folder, at, into);
     } else if (!stats) {
       if (mark.files.has(name)) this.#forgetFile(folder, name, mark, into);
       if (mark.folders.delete(name)) this.#lose(join(folder, name), into);
@@ -159,7 +172,7 @@ export class FolderTree {
   #tellUnnameable(path: string, into: Difference): void {
     if (!isUnnameable(path) || this.#unnameable.has(path)) return;
     if (this.#unnameable.size < mostUnnameable) this.#unnameable.add(path);
-    into.problems.push(`${path}: the name is not valid UTF-8, rename the file`);
+    into.unnameable.push(path);
   }
 
   /** Forgets everything, as when the root vanished: all its files are gone. */

@@ -27,6 +27,7 @@ export type WatchEvent =
     }
   | { readonly kind: 'root-missing'; readonly root: string }
   | { readonly kind: 'root-back'; readonly root: string }
+  | { readonly kind: 'unnameable'; readonly root: string; readonly path: string }
   | { readonly kind: 'problem'; readonly root: string; readonly problem: string };
 
 export interface RootState {
@@ -171,7 +172,7 @@ class WatchedRoot {
 
   state(): RootState {
     const state = this.#state === 'watched' && this.#unwatched.size > 0 ? 'polled' : this.#state;
-    const problem = this.#problem;
+    const problem = this.#problem ?? this.#tree.problem;
     const counts = { folders: this.#tree.folderCount, files: this.#tree.fileCount };
     return { path: this.#path, state, ...counts, ...(problem ? { problem } : {}) };
   }
@@ -403,6 +404,9 @@ class WatchedRoot {
     for (const folder of difference.lostFolders) {
       this.#hints?.unfollow(folder);
       this.#unwatched.delete(folder);
+    }
+    for (const path of difference.unnameable) {
+      this.#emit({ kind: 'unnameable', root: this.#path, path });
     }
     for (const problem of difference.problems) {
       this.#emit({ kind: 'problem', root: this.#path, problem });

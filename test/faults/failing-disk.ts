@@ -28,7 +28,17 @@ export function runInjected(
   const inject = injections.flatMap((injection) => ['-e', `inject=${injection}`]);
   // strace tampers only with what it traces.
   const traced = [...faulty, ...injections.map((injection) => injection.split(':', 1)[0])];
-  const watched = ['-f', '--seccomp-bpf', '-y', '-qq', '-o', trace, '-e', `trace=${traced.join(',')}`, ...inject];
+  const watched = [
+    '-f',
+    '--seccomp-bpf',
+    '-y',
+    '-qq',
+    '-o',
+    trace,
+    '-e',
+    `trace=${traced.join(',')}`,
+    ...inject,
+  ];
   const command = [process.execPath, mainFile, ...words];
   return spawnSync('strace', [...watched, ...command], { encoding: 'utf8', env });
 }

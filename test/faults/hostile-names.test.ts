@@ -2,7 +2,14 @@
  * Names and files made to hurt, in a watched folder and on the command line.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { mainFile } from '../story/roomtape-command.ts';
@@ -111,6 +118,9 @@ describe.runIf(process.platform === 'linux')('given a folder full of hostile nam
     expect(stderr).toContain('may not be valid UTF-8');
     expect(stderr).toMatch(/^next: +mv /m);
     expect(readFileSync(bytes).equals(seed)).toBe(true);
+    renameSync(bytes, ground.path('mended.mkv'));
+    expect((await ground.indexed(ground.path('mended.mkv'))).verdict).toBe('whole');
+    expect((await ground.machine.run('watch', 'list')).out).not.toContain('valid UTF-8');
   });
 
   test('a sparse file of 8 TB is judged in bounded time, in the folder and on the command line', async () => {
