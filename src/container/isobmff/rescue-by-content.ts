@@ -87,7 +87,8 @@ export function followGrowing(
 function nothingFits(references: number, known: readonly Candidate[]): NoRepair {
   const what =
     'In its first megabytes there are neither pictures nor sound of a kind that can be told without its index: it may be encrypted, overwritten, or of a codec that says too little of itself.';
-  if (references === 0) return noRepair('no-parameter-sets', what);
+  const more = 'A whole recording by the same recorder would tell more.';
+  if (references === 0) return noRepair('nothing-found', `${what} ${more}`);
   const codecs = new Set(known.flatMap(({ model }) => unfindable(model)).map(codecName));
   if (codecs.size > 0 && known.every(({ model }) => unfindable(model).length > 0)) {
     const names = [...codecs].join(' and ');

@@ -442,7 +442,7 @@ describe('given a recording without its index and no reference', () => {
     const source = memorySource(Uint8Array.of(...head, ...noise));
     expect(isobmff.planRepair(source, { references: [] })).toMatchObject({
       kind: 'none',
-      reason: 'no-parameter-sets',
+      reason: 'nothing-found',
     });
   });
 });
