@@ -34,6 +34,8 @@ export class ArithmeticIntraReader {
   private transform8x8 = false;
   private hadDelta = false;
   private failed = false;
+  /** Macroblocks that were read before the one that failed. */
+  reached = 0;
 
   /**
    * Reads a slice.
@@ -54,6 +56,7 @@ export class ArithmeticIntraReader {
     reader.resetContexts(qp);
     reader.begin(bytes, at);
     for (let count = 1; count <= mostMacroblocks; count += 1) {
+      this.reached = count - 1;
       this.readMacroblock(bytes);
       if (this.failed || reader.overrun) return 0;
       // The trailing one is the last bit taken; x264 signs the bits up to the next byte behind it.

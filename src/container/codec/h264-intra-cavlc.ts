@@ -111,6 +111,8 @@ export class CavlcIntraReader {
   private near = new Neighbours(1, absent);
   private transform8x8 = false;
   private failed = false;
+  /** Macroblocks that were read before the one that failed. */
+  reached = 0;
 
   /**
    * Reads a slice.
@@ -130,6 +132,7 @@ export class CavlcIntraReader {
     this.failed = false;
     reader.reset(bytes).skip(at);
     for (let count = 1; count <= mostMacroblocks; count += 1) {
+      this.reached = count - 1;
       this.readMacroblock();
       if (this.failed || reader.at > end) return 0;
       if (reader.at === end) return count;

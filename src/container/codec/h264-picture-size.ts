@@ -40,6 +40,11 @@ export class IntraPicture {
   private readonly arithmetic = new ArithmeticIntraReader();
   private readonly cavlc = new CavlcIntraReader();
   private readonly reader = new BitReader();
+  /**
+   * Macroblocks that the last try could read. Where that is less than its width, every wider try
+   * fails at the same one: in the first row nothing depends on the width.
+   */
+  reached = 0;
 
   private constructor(slices: readonly IntraSlice[]) {
     const [first, second] = slices;
@@ -69,7 +74,10 @@ export class IntraPicture {
    * @returns macroblocks of the picture; 0 when it cannot be read so
    */
   macroblocks(setup: IntraSetup, width: number): number {
+    const coder = setup.cabac ? this.arithmetic : this.cavlc;
+    coder.reached = 0; // for a header that cannot be
     const count = this.read(this.first, setup, width);
+    this.reached = count > 0 ? Number.POSITIVE_INFINITY : coder.reached;
     if (count === 0) return 0;
     if (this.secondMb === 0) return count % width === 0 ? count : 0;
     if (count !== this.secondMb) return 0;

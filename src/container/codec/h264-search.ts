@@ -35,11 +35,14 @@ export function pictureSize(
   widths = 0,
 ): { readonly size: Size; readonly isUsual: boolean } | null {
   const tried = new Map<number, number>();
+  let widestRead = Number.POSITIVE_INFINITY;
   const rows = (width: number): number => {
+    if (width > widestRead) return 0;
     let count = tried.get(width);
     if (count === undefined) {
       count = picture.macroblocks(setup, width);
       tried.set(width, count);
+      if (picture.reached < width) widestRead = picture.reached;
     }
     return count / width;
   };
