@@ -47,7 +47,9 @@ export function planFor(
   faststart: boolean,
 ): RepairOutcome {
   const layout = layOut(source, rescued.tracks, rescued.timescale, faststart, container);
-  const bytesKept = rescued.tracks.reduce((sum, track) => sum + track.samples.bytes(), 0);
+  const bytesOfSamples = rescued.tracks.reduce((sum, track) => sum + track.samples.bytes(), 0);
+  // A damaged index may list the same bytes for several samples: they are in the file once.
+  const bytesKept = Math.min(bytesOfSamples, source.size);
   const bytesLost = Math.max(0, rescued.mediaBytes - bytesKept);
   return {
     kind: 'plan',
