@@ -24,14 +24,12 @@ export async function exportEvidence(
   const bundle = await client.call('recording.evidence', { recording: id });
   const folder = resolve(out ?? `evidence-${bundle.recording}`);
   await makeFolder(folder);
-  try {
-    const { sums, missing } = await fill(frame, folder, bundle);
-    await show(frame, folder, bundle.recording, sums, missing);
-  } catch (cause) {
+  const { sums, missing } = await fill(frame, folder, bundle).catch(async (cause: unknown) => {
     // Half a bundle would be taken for evidence. The folder is ours: it was not there before.
     await rm(folder, { recursive: true, force: true });
     throw cause instanceof RoomtapeError ? cause : notWritten(folder, elsewhere, cause);
-  }
+  });
+  await show(frame, folder, bundle.recording, sums, missing);
 }
 
 interface Sum {

@@ -2,6 +2,7 @@
 import { RoomtapeError } from '../errors.ts';
 import { systemCode } from '../system/files.ts';
 import { createFile } from '../system/small-file.ts';
+import { visible } from './output.ts';
 
 /**
  * @param next  the command that would write somewhere else
@@ -18,6 +19,7 @@ export function writeNew(path: string, data: string, next: string, mode = 0o600)
 export function notWritten(path: string, next: string, cause: unknown): RoomtapeError {
   const exists = systemCode(cause) === 'EEXIST';
   const reason = cause instanceof Error ? cause.message : String(cause);
-  const problem = exists ? `${path} exists already.` : `${path} cannot be written: ${reason}.`;
+  const shown = visible(path);
+  const problem = exists ? `${shown} exists already.` : `${shown} cannot be written: ${reason}.`;
   return new RoomtapeError(exists ? 'output-exists' : 'write-failed', problem, { next, cause });
 }
