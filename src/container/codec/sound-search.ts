@@ -18,7 +18,8 @@ import {
   mp3Codec,
   readMpegAudioHeader,
 } from './mpeg-audio.ts';
-import { opusCodec, opusPacketTicks } from './opus.ts';
+import { opusCodec } from './opus.ts';
+import { opusPacketTicks } from './opus-packet.ts';
 import { findPcm } from './pcm-search.ts';
 
 /** A run of sound: offsets into the bytes that are searched. */

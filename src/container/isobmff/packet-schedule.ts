@@ -8,7 +8,8 @@
  * which the gaps are cut into the least unusual packets (docs/decisions/0203).
  */
 import type { SampleCodec } from '../codec/codec.ts';
-import { opusCodec, opusPacketTicks } from '../codec/opus.ts';
+import { opusCodec } from '../codec/opus.ts';
+import { opusPacketTicks } from '../codec/opus-packet.ts';
 import { type Rate, rateOf, usualRates } from './picture-rates.ts';
 
 export interface PacketSchedule {

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { opusCodec, opusDuration } from '../../../src/container/codec/opus.ts';
+import { opusCodec } from '../../../src/container/codec/opus.ts';
+import { opusDuration } from '../../../src/container/codec/opus-packet.ts';
 import { makeMedia, tracksOf } from './whole-files.ts';
 
 describe('given Opus packets', () => {
