@@ -19,11 +19,12 @@ export class Habits {
   private readonly tocs = new Float64Array(256);
   /** Sizes of the last packets, which may be of several tracks. */
   private readonly sizes: number[] = [];
-  /** The coder's first flags and coarse energies; and what it leaves unused at the end. */
+  /** How frames of CELT begin; of others the first bytes behind the TOC. */
+  private readonly heads = new HeadHabit();
   private readonly second = new ByteHabit();
   private readonly third = new ByteHabit();
+  /** What the coder leaves unused at the end. */
   private readonly ending = new ByteHabit();
-  private readonly heads = new HeadHabit();
 
   /** A TOC that was there before. */
   isKnown(toc: number): boolean {
@@ -71,13 +72,17 @@ export class Habits {
     return this.surpriseAlone(bytes, at, end) + surpriseOfSize(end - at, before, recent);
   }
 
-  /** The part of it that does not depend on the packet before. */
-  surpriseAlone(bytes: Uint8Array, at: number, end: number): number {
+  /**
+   * The part of it that does not depend on the packet before.
+   *
+   * @param isSameStart  the last call was about these bytes and this start, with another end
+   */
+  surpriseAlone(bytes: Uint8Array, at: number, end: number, isSameStart = false): number {
     const toc = (0.99 * (this.tocs[bytes[at] ?? 0] ?? 0) + 0.01) / (this.count + 0.01);
     const start = Math.log((end - at) / (256 * toc));
     // No byte counts twice, nor one of the next packet.
     const ending = end - at > 3 ? this.ending.surprise(bytes[end - 1] ?? 0) : 0;
-    const head = this.heads.surprise(bytes, at, end);
+    const head = this.heads.surprise(bytes, at, end, isSameStart);
     if (head !== null) return start + head + ending;
     const second = end - at > 1 ? this.second.surprise(bytes[at + 1] ?? 0) : 0;
     const third = end - at > 2 ? this.third.surprise(bytes[at + 2] ?? 0) : 0;
@@ -111,9 +116,8 @@ class HeadHabit {
   private readonly head = new CeltHead();
   private readonly seen = new Float64Array(symbolKinds * values);
   private readonly counts = new Float64Array(symbolKinds);
-  /** What a start was worth when it was asked for last, by its first so many bytes. */
+  /** What the start that was asked for last is worth, by its first so many bytes. */
   private readonly worth = new Float64Array(longestHead + 1);
-  private known: { bytes: Uint8Array; at: number } | null = null;
 
   /** False where the packet is none of CELT alone. */
   learn(bytes: Uint8Array, at: number, end: number): boolean {
@@ -121,7 +125,6 @@ class HeadHabit {
     if (frame < 0) return false;
     const { head } = this;
     head.read(bytes, frame, Math.max(frame, end), bytes[at] ?? 0);
-    this.known = null;
     for (let n = 0; n < head.count; n += 1) {
       const kind = head.kinds[n] ?? 0;
       const place = kind * values + placeOf(head.values[n] ?? 0);
@@ -132,11 +135,10 @@ class HeadHabit {
   }
 
   /** Negative logarithm of the head's likelihood against that of any bytes; null where there is none. */
-  surprise(bytes: Uint8Array, at: number, end: number): number | null {
+  surprise(bytes: Uint8Array, at: number, end: number, isSameStart: boolean): number | null {
     const frame = opusFirstFrame(bytes, at);
     if (frame < 0) return null;
-    // One start is asked for with many ends: it is read once.
-    if (this.known?.bytes !== bytes || this.known.at !== at) this.weigh(bytes, at, frame);
+    if (!isSameStart) this.weigh(bytes, at, frame);
     return -(this.worth[Math.max(0, Math.min(longestHead, end - frame))] ?? 0);
   }
 
@@ -156,7 +158,6 @@ class HeadHabit {
       sum += Math.log(usual / chance);
     }
     worth.fill(sum, filled);
-    this.known = { bytes, at };
   }
 }
 

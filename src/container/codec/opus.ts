@@ -3,7 +3,8 @@
  * length.
  *
  * A packet's inner lengths rule out many ends. What is left is decided by a search over the places
- * where the TOC of the stream's other packets occurs again, with the packet sizes seen so far.
+ * where the TOC of the stream's other packets occurs again: how a frame begins there, and how large the
+ * packets would be, against those seen so far (opus-habits.ts, docs/decisions/0204).
  */
 import { needsMore, notASample, type SampleCodec } from './codec.ts';
 import { Habits, surpriseOfSize } from './opus-habits.ts';
@@ -173,9 +174,12 @@ class Split {
     const n = this.starts.length;
     const edges = Math.sqrt(mostSteps / (n * Math.max(1, this.layers)));
     for (let i = 0; i < n; i++) {
+      let isSameStart = false;
       for (let j = i + 1, tried = 0; j <= n && tried < Math.min(mostEdges, edges); j++, tried++) {
         if (this.place(j) - this.place(i) > 6 * longestFrame) break;
-        if (opusDuration(this.bytes, this.place(i), this.place(j)) > 0) this.add(i, j, before);
+        if (opusDuration(this.bytes, this.place(i), this.place(j)) === 0) continue;
+        this.add(i, j, before, isSameStart);
+        isSameStart = true;
       }
     }
     let best: Edge | null = null;
@@ -200,7 +204,7 @@ class Split {
     return this.starts[start] ?? this.to;
   }
 
-  private add(from: number, to: number, before: number): void {
+  private add(from: number, to: number, before: number, isSameStart: boolean): void {
     const { layers } = this;
     const [start, end] = [this.place(from), this.place(to)];
     const edge: Edge = {
@@ -210,7 +214,7 @@ class Split {
       before: [],
     };
     const size = end - start;
-    const alone = this.habits.surpriseAlone(this.bytes, start, end);
+    const alone = this.habits.surpriseAlone(this.bytes, start, end, isSameStart);
     const recent = this.habits.recently(size);
     if (from === 0) edge.costs[layers > 0 ? 1 : 0] = alone + surpriseOfSize(size, before, recent);
     for (const other of this.arriving[from] ?? []) {
