@@ -13,7 +13,8 @@ import { opusFirstFrame, opusPacketTicks } from './opus-packet.ts';
 export class Habits {
   /** Bytes of the packet judged last; 0 at first. */
   last = 0;
-  private count = 0;
+  /** Packets judged. */
+  count = 0;
   private ticks = 0;
   private meanLog = 0;
   private readonly tocs = new Float64Array(256);

@@ -76,11 +76,33 @@ interface Splitting {
 
 const impossible: Splitting = { lengths: [], cost: Number.POSITIVE_INFINITY };
 
-/**
- * Splits a run of packets. The first packet's TOC is certain; the others are looked for where one that
- * was seen before occurs again, and where no split is possible that way, where its configuration does.
- */
+/** A run of so many packets teaches how its own begin, in so many rounds, where less is known of others. */
+const leastTeaching = 8;
+const rounds = 3;
+
+/** Splits a run of packets; one that tells more of packets than is known yet is split by what it tells. */
 function splitOpus(run: Run, habits: Habits): number[] {
+  let lengths = splitByHabits(run, habits);
+  if (lengths.length < Math.max(leastTeaching, habits.count)) return lengths;
+  for (let round = 0; round < rounds; round++) {
+    const own = new Habits();
+    let position = run.at;
+    for (const length of lengths) {
+      own.learn(run.bytes, position, position + length);
+      position += length;
+    }
+    const again = splitWhere(beginsAsUsual(run, own), run, own)?.lengths ?? [];
+    if (again.length === 0) break;
+    lengths = again;
+  }
+  return lengths;
+}
+
+/**
+ * The first packet's TOC is certain; the others are looked for where one that was seen before occurs
+ * again, and where no split is possible that way, where its configuration does.
+ */
+function splitByHabits(run: Run, habits: Habits): number[] {
   const { bytes, at, to } = run;
   if (to <= at) return [];
   const toc = bytes[at] ?? 0;
