@@ -55,6 +55,8 @@ function fitsToc(bytes: Uint8Array, at: number, end: number): boolean {
 const mostCandidates = 2048;
 /** Above this many packets their number only tells how long they usually are. */
 const mostCounted = 64;
+/** A clock that counts so many packets in a run may be one off: heads of frames know better. */
+const roughlyCounted = 16;
 /** Edges tried from each start: with four kinds of TOC, one of which is in 64 bytes, the longest packet has fewer. */
 const mostEdges = 24;
 /** Steps of the search in one run; bytes that are no Opus, with candidates everywhere, get fewer edges. */
@@ -171,6 +173,8 @@ class Split {
   private readonly bytes: Uint8Array;
   private readonly starts: readonly number[];
   private readonly to: number;
+  /** The packets that there may be, at least and at most; 0 where they are not counted. */
+  private readonly least: number;
   private readonly layers: number;
   private readonly habits: Habits;
   /** Edges that end at each start. */
@@ -186,7 +190,10 @@ class Split {
     this.bytes = bytes;
     this.starts = starts;
     this.to = to;
-    this.layers = packets <= mostCounted ? packets : 0;
+    const counted = packets <= mostCounted ? packets : 0;
+    const slack = counted >= roughlyCounted ? 1 : 0;
+    this.least = counted - slack;
+    this.layers = counted + slack;
     this.habits = habits;
     this.arriving = Array.from({ length: starts.length + 1 }, () => []);
   }
@@ -205,15 +212,16 @@ class Split {
       }
     }
     let best: Edge | null = null;
+    let total = Number.POSITIVE_INFINITY;
+    let layer = 0;
     for (const edge of this.arriving[n] ?? []) {
-      if (cost(edge, this.layers) < (best ? cost(best, this.layers) : Number.POSITIVE_INFINITY)) {
-        best = edge;
+      for (let count = this.least; count <= this.layers; count++) {
+        if (cost(edge, count) < total) [best, total, layer] = [edge, cost(edge, count), count];
       }
     }
     if (!best) return impossible;
     const lengths: number[] = [];
-    const total = cost(best, this.layers);
-    for (let layer = this.layers; best; ) {
+    while (best) {
       lengths.unshift(this.place(best.to) - this.place(best.from));
       const edge: Edge = best;
       best = edge.before[layer] ?? null;
