@@ -137,7 +137,8 @@ export interface SampleCodec {
   /**
    * Only codecs whose packets have no length: splits the run `at` … `to` into packets.
    *
-   * @param packets  how many there must be, 0 when not known; above 64 only a hint
+   * @param packets  how many there must be, 0 when not known; from 16 on there may be one more or less,
+   *   above 64 it is only a hint
    * @returns lengths in order; empty when no split is plausible
    */
   splitRun?(bytes: Uint8Array, at: number, to: number, packets: number): number[];

@@ -62,7 +62,7 @@ const mostEdges = 24;
 /** Steps of the search in one run; bytes that are no Opus, with candidates everywhere, get fewer edges. */
 const mostSteps = 12_000_000;
 
-/** Bytes that are packets: how many, 0 when not known; above 64 only a hint. */
+/** Bytes that are packets: how many, as `splitRun` takes it (codec.ts). */
 interface Run {
   readonly bytes: Uint8Array;
   readonly at: number;
