@@ -11,18 +11,10 @@ import {
   generateKeyPairSync,
   type KeyObject,
 } from 'node:crypto';
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-} from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { RoomtapeError } from '../errors.ts';
-import { createFile, syncFolder } from './small-file.ts';
+import { createFile, replaceFile } from './small-file.ts';
 
 export interface Identity {
   /** The public key: 32 bytes in base64url. */
@@ -86,26 +78,17 @@ function pemOf(privateKey: KeyObject): string {
 }
 
 /**
- * Written beside and renamed: a crash or a full disk leaves the old key or the new one, never half of
- * one and never none, for a missing key would be made anew and nobody would know its owner.
+ * A crash or a full disk leaves the old key or the new one, never half of one and never none, for a
+ * missing key would be made anew and nobody would know its owner.
  */
 function keep(folder: string, privateKey: KeyObject, now = 0): void {
   const path = join(folder, fileName);
-  const partial = join(folder, `.${fileName}.${process.pid}`);
-  rmSync(partial, { force: true });
-  try {
-    createFile(partial, pemOf(privateKey));
-    if (existsSync(path)) {
-      const stamp = new Date(now).toISOString().replaceAll(/[:.]/g, '-');
-      const retired = join(folder, `identity-until-${stamp}.pem`);
-      if (!existsSync(retired)) createFile(retired, readFileSync(path, 'utf8'));
-    }
-    renameSync(partial, path);
-  } catch (cause) {
-    rmSync(partial, { force: true });
-    throw cause;
+  if (existsSync(path)) {
+    const stamp = new Date(now).toISOString().replaceAll(/[:.]/g, '-');
+    const retired = join(folder, `identity-until-${stamp}.pem`);
+    if (!existsSync(retired)) createFile(retired, readFileSync(path, 'utf8'));
   }
-  syncFolder(folder);
+  replaceFile(path, pemOf(privateKey));
 }
 
 function assertPrivate(path: string): void {

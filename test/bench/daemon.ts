@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { Ground, until } from '../faults/daemon-under-fault.ts';
 import { Replay, recordedMkv, recordedMp4 } from '../faults/replay.ts';
+import { hostileFiles } from '../fuzz/hostile-media.ts';
 import { EventLog } from '../story/event-log.ts';
 import { absolute, type Benchmark, type Figure, percentile, samplesOf } from './figures.ts';
 import { ProbedDaemon } from './probed-daemon.ts';
@@ -61,6 +62,27 @@ async function busyEvening(): Promise<Figure[]> {
         most: 50,
       }),
       absolute('the same: longest stall', most, 'ms', { most: 200 }),
+    ];
+  } finally {
+    await daemon.end();
+  }
+}
+
+/** Files made to hurt are put into a watched folder: readers work in threads of their own. */
+async function hostileMedia(): Promise<Figure[]> {
+  const daemon = await ProbedDaemon.open();
+  try {
+    const files = hostileFiles();
+    await daemon.read();
+    for (const { name, bytes } of files) writeFileSync(daemon.ground.path(name), bytes);
+    await until(async () => {
+      const takes = await daemon.ground.takes();
+      return takes.length === files.length && takes.every(({ stage }) => stage === 'indexed');
+    }, 120_000);
+    const { p99, most } = await daemon.read();
+    return [
+      absolute('hostile media: stall of the event loop, 99th percentile', p99, 'ms', { most: 50 }),
+      absolute('the same: longest stall', most, 'ms', { most: 50 }),
     ];
   } finally {
     await daemon.end();
@@ -135,7 +157,8 @@ export const daemonLife: Benchmark = {
   name: 'daemon',
   async run() {
     const figures: Figure[] = [];
-    for (const part of [atRest, onScreen, busyEvening, restart]) figures.push(...(await part()));
+    for (const part of [atRest, onScreen, busyEvening, hostileMedia, restart])
+      figures.push(...(await part()));
     return figures;
   },
 };

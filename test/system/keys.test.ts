@@ -50,7 +50,7 @@ describe('given a data folder', () => {
 
   test('when the new key cannot be written, the present one stays', () => {
     const { key } = openIdentity(folder);
-    const inTheWay = join(folder, `.identity.pem.${process.pid}`);
+    const inTheWay = join(folder, 'identity.pem.partial');
     mkdirSync(inTheWay);
     expect(() => rotateIdentity(folder, 1000)).toThrow();
     rmSync(inTheWay, { recursive: true });

@@ -20,6 +20,8 @@ export interface TrackModel {
   readonly shownFrom: number;
   /** Seconds from decoding the first sample to showing it: room for reordering. */
   readonly reordering: number;
+  /** Samples that are decoded in that time; absent in profiles of old. */
+  readonly heldBack?: number;
   /** Whether the file had an edit list at all. */
   readonly hasEdits: boolean;
   /** Ticks between samples that occur most. */
@@ -99,6 +101,7 @@ export function modelOf(index: IndexedMedia): MediaModel {
         delayed,
         shownFrom,
         reordering: Math.max(0, first),
+        heldBack: heldBack(samples),
         hasEdits: track.edits.length > 0,
         ...rateOf(samples),
         ...shortened(samples),
@@ -204,6 +207,16 @@ function firstComposition(samples: SampleColumns): number {
     ticks += samples.duration[index] ?? 0;
   }
   return Number.isFinite(first) ? first : 0;
+}
+
+/** Samples that are decoded before the first one is shown. */
+function heldBack(samples: SampleColumns): number {
+  const first = firstComposition(samples);
+  let count = 0;
+  for (let ticks = 0; count < Math.min(samples.count, 64) && ticks < first; count += 1) {
+    ticks += samples.duration[count] ?? 0;
+  }
+  return count;
 }
 
 /** GStreamer takes the pre-skip of Opus from the first packet's duration instead of an edit list. */

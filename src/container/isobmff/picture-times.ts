@@ -35,6 +35,8 @@ export interface PictureTimes {
   readonly method: 'constant' | 'grid' | 'sound' | 'assumed';
   /** Pictures a second where no sound confirms them. */
   readonly unconfirmedRate?: number;
+  /** Seconds by which the sound behind each hole is late against the pictures there, from hole 1 on. */
+  readonly soundLate?: readonly number[];
 }
 
 /**
@@ -207,11 +209,25 @@ function constantTimes(
   start: number,
 ): PictureTimes {
   const ticks = new Float64Array(bounds.count);
+  const soundLate: number[] = [];
   const step = rate.ticks / rate.timescale;
+  // How the first stretch stands among its sounds is how the others do.
+  const habit = middleStart(bounds, model, rate, 0);
+  const stray = habit === null ? 0 : start - habit;
   let place = 0;
   for (let from = 0; from < bounds.count; ) {
     const to = stretchEnd(bounds, from);
-    if (from > 0) place += lostPictures(bounds, model, rate, from, to, start + place * step);
+    if (from > 0) {
+      const hole = (bounds.stretch[from] ?? 1) - 1;
+      const begins = middleStart(bounds, model, rate, from);
+      const lost =
+        begins === null ? (bounds.lost[hole] ?? 0) : begins + stray - (start + place * step);
+      const pictures = Math.max(0, Math.round(lost / step));
+      // Holes without a picture between them are one to the pictures.
+      while (soundLate.length < hole) soundLate.push(soundLate.at(-1) ?? 0);
+      soundLate[hole] = begins === null ? (soundLate[hole - 1] ?? 0) : lost - pictures * step;
+      place += pictures;
+    }
     for (let index = from; index < to; index += 1, place += 1) ticks[index] = place * rate.ticks;
     from = to;
   }
@@ -221,25 +237,19 @@ function constantTimes(
     usual: rate.ticks,
     shownFrom: start,
     method: 'constant',
+    soundLate,
   };
 }
 
-/** How many pictures a hole has swallowed: what the sound behind it says, else its size. */
-function lostPictures(
+/** Where by the sounds around it the stretch begins whose first picture is `from`; null when nothing tells. */
+function middleStart(
   bounds: PictureBounds,
   model: TrackModel,
   rate: Rate,
   from: number,
-  to: number,
-  reached: number,
-): number {
-  const step = rate.ticks / rate.timescale;
-  const [low, high] = startRange(bounds, model, rate, from, to);
-  if (Number.isFinite(low) && Number.isFinite(high)) {
-    return Math.max(0, Math.round(((low + high) / 2 - reached) / step));
-  }
-  const lost = bounds.lost[(bounds.stretch[from] ?? 1) - 1] ?? 0;
-  return Math.max(0, Math.round(lost / step));
+): number | null {
+  const [low, high] = startRange(bounds, model, rate, from, stretchEnd(bounds, from));
+  return Number.isFinite(low) && Number.isFinite(high) ? (low + high) / 2 : null;
 }
 
 /** A constant rate of which pictures were left out: each on the nearest free place of the grid. */
@@ -284,7 +294,7 @@ function soundTimes(bounds: PictureBounds, model: TrackModel): PictureTimes {
     const isRunStart = index === 0 || bounds.behind[index] !== bounds.behind[index - 1];
     // Pictures in front of the first sound have nothing to stand against.
     if (isRunStart && isBounded(bounds, index)) {
-      seconds[index] = (bounds.behind[index] ?? 0) + model.lead;
+      seconds[index] = runStart(bounds, model, index);
       anchors.push(index);
     }
   }
@@ -303,6 +313,15 @@ function soundTimes(bounds: PictureBounds, model: TrackModel): PictureTimes {
   }
   const each = Math.max(1, Math.round(mean * timescale));
   return { ticks, timescale, usual: each, shownFrom: first, method: 'sound' };
+}
+
+/** When the first picture of a run is decoded: as the reference's are, else evenly between two sounds. */
+function runStart(bounds: PictureBounds, model: TrackModel, index: number): number {
+  const [before = 0, behind = 0] = [bounds.before[index], bounds.behind[index]];
+  if (model.usualDuration > 0) return behind + model.lead;
+  let to = index + 1;
+  while (to < bounds.count && bounds.behind[to] === behind) to += 1;
+  return before + (behind - before) / (to - index + 1);
 }
 
 function fillBetween(seconds: Float64Array, anchors: readonly number[], step: number): void {

@@ -54,8 +54,8 @@ export function rescueByContent(
   const guess = guessModel(source, from, { sizes, isQuickTime }, context);
   if (fitting) {
     // Much of the head is lost with it: to damage, unless the file explains itself better.
-    const own = guess?.isCertain ? fitOf(source, from, guess.model) : 0;
-    const better = guess && own > fitting.share * 1.2 ? guess : fitting.candidate;
+    const own = guess?.isCertain ? fitOf(source, from, guess.model).share : 0;
+    const better = guess && own > fitting.covered * 1.2 ? guess : fitting.candidate;
     return scanWith(source, from, better, context, refused);
   }
   // A reference with which most pictures decode is better than a guess nothing confirms; one with
@@ -154,7 +154,7 @@ function rankCandidates(
 ): Ranked[] {
   const ranked = candidates.map((candidate) => ({
     candidate,
-    share: fitOf(source, from, candidate.model),
+    ...fitOf(source, from, candidate.model),
   }));
   // One that explains much less than the best is of another recorder, even where the few samples it
   // finds decode.
@@ -164,9 +164,15 @@ function rankCandidates(
     .sort((a, b) => (Math.abs(a.share - b.share) > a.share * 0.001 ? b.share - a.share : 0));
 }
 
-interface Ranked {
-  readonly candidate: Candidate;
+interface Fit {
+  /** The part of a file's head that becomes samples: 0 to 1. */
+  readonly covered: number;
+  /** The same, less for each hole and for each track of which nothing was found. */
   readonly share: number;
+}
+
+interface Ranked extends Fit {
+  readonly candidate: Candidate;
 }
 
 // The first picture of any encoder fits many a reference: one that turns less than this of the head
@@ -179,10 +185,10 @@ function scanHead(scanner: SampleScanner, source: ByteSource, from: number): voi
   scanner.scan(source, to, to === source.size);
 }
 
-/** The share of a file's head that becomes samples with a model, less what lies in holes: 0 to 1. */
-function fitOf(source: ByteSource, from: number, model: MediaModel): number {
+/** How much of a file's head becomes samples with a model. */
+function fitOf(source: ByteSource, from: number, model: MediaModel): Fit {
   const scanner = new SampleScanner(model, from);
-  if (scanner.lanes.length === 0) return 0;
+  if (scanner.lanes.length === 0) return { covered: 0, share: 0 };
   scanner.limits = trialLimits;
   scanHead(scanner, source, from);
   const { samples } = scanner;
@@ -192,8 +198,8 @@ function fitOf(source: ByteSource, from: number, model: MediaModel): number {
   const head = Math.min(source.size, from + trialBytes) - from;
   // What the end of a short file cuts off is no fault of the model.
   const read = samples.holes.length === 0 && scanner.tornFrom > 0 ? scanner.tornFrom - from : head;
-  const share = bytes / Math.max(1, read, head / 4);
-  return samples.count === 0 ? 0 : (share / (1 + samples.holes.length)) * 0.9 ** missing;
+  const covered = bytes / Math.max(1, read, head / 4);
+  return { covered, share: (covered / (1 + samples.holes.length)) * 0.9 ** missing };
 }
 
 /** Scans the whole file with one model. */

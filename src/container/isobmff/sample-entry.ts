@@ -45,7 +45,6 @@ const videoCodecs: Readonly<Record<string, string>> = {
   av01: 'av1',
   vp08: 'vp8',
   vp09: 'vp9',
-  mp4v: 'mpeg4',
   s263: 'h263',
   jpeg: 'mjpeg',
   mjpa: 'mjpeg',
@@ -139,10 +138,11 @@ function videoEntry(entry: Uint8Array): SampleEntry {
   const format = fourcc(entry, 4);
   const encrypted = format === 'encv';
   const real = encrypted ? (originalFormat(entry, 86) ?? format) : format;
+  const codec = real === 'mp4v' ? objectTypeCodec(entry, 86, 'mpeg4') : (videoCodecs[real] ?? real);
   return {
     ...blank,
     format,
-    codec: videoCodecs[real] ?? real,
+    codec,
     kind: 'video',
     encrypted,
     width: u16(entry, 32),
@@ -167,7 +167,9 @@ function audioEntry(entry: Uint8Array): SampleEntry {
   }
   if (!(sampleRate > 0 && sampleRate <= 0x7fffffff)) sampleRate = 0;
   const codec =
-    real === 'mp4a' ? objectTypeCodec(entry, boxesAt) : pcmOrOther(entry, real, bits, boxesAt);
+    real === 'mp4a'
+      ? objectTypeCodec(entry, boxesAt, 'aac')
+      : pcmOrOther(entry, real, bits, boxesAt);
   if (codec === 'aac') {
     // Muxers write 2 channels and a rate cut to 16 bits here: the decoder's own set-up is right.
     const config = aacConfig(entry, boxesAt);
@@ -191,12 +193,22 @@ function originalFormat(entry: Uint8Array, boxesAt: number): string | null {
 
 // Object type indications of ISO/IEC 14496-1 as registered at mp4ra.org.
 const objectTypes: Readonly<Record<number, string>> = {
+  32: 'mpeg4',
   64: 'aac',
+  96: 'mpeg2video',
+  97: 'mpeg2video',
+  98: 'mpeg2video',
+  99: 'mpeg2video',
+  100: 'mpeg2video',
+  101: 'mpeg2video',
   102: 'aac',
   103: 'aac',
   104: 'aac',
   105: 'mp3',
+  106: 'mpeg1video',
   107: 'mp3',
+  108: 'mjpeg',
+  109: 'png',
   165: 'ac3',
   166: 'eac3',
   169: 'dts',
@@ -204,10 +216,10 @@ const objectTypes: Readonly<Record<number, string>> = {
   221: 'vorbis',
 };
 
-function objectTypeCodec(entry: Uint8Array, boxesAt: number): string {
+function objectTypeCodec(entry: Uint8Array, boxesAt: number, usual: string): string {
   const esds = descriptorBox(entry, boxesAt);
   const stream = esds && parseElementaryStream(esds);
-  return (stream && objectTypes[stream.objectType]) || 'aac';
+  return (stream && objectTypes[stream.objectType]) || usual;
 }
 
 function aacConfig(entry: Uint8Array, boxesAt: number): AudioConfig | null {

@@ -50,7 +50,9 @@ export function splitRun(
 function runEnd(window: ScanWindow, at: number, lane: Lane, context: RunContext): number {
   const isFixed = lane.codec.framing === 'fixed';
   const longest = isFixed ? longestFixedRun : longestGuessedRun;
-  const step = isFixed ? Math.max(1, lane.codec.fixedBytes) : 1;
+  const unit = isFixed ? unitOf(lane, context.model) : 0;
+  const isUnitKnown = unit > 0 && unit >= leastFrames * lane.codec.fixedBytes;
+  const step = isUnitKnown ? unit : isFixed ? Math.max(1, lane.codec.fixedBytes) : 1;
   if (context.bounding.length === 0) return Math.min(window.to, at + piece - (piece % step));
   const begins = (place: number) => sampleBegins(window, at, place, lane, context);
   for (const length of likelyRuns(lane, context.model)) {
@@ -61,7 +63,12 @@ function runEnd(window: ScanWindow, at: number, lane: Lane, context: RunContext)
   // Until there is a start that is sure the likeliest of the others is kept.
   let [best, lowest, until] = [-1, Number.POSITIVE_INFINITY, limit];
   let largeEnd = -1;
-  for (let place = at + step; place < until; place += step) {
+  for (let place = at + 1; place < until; place += 1) {
+    if ((place - at) % step !== 0) {
+      // Runs do not add up to a sample that is none by chance: there is a hole between.
+      if (isUnitKnown && isChained(window, place, lane, context)) return -1;
+      continue;
+    }
     const found = begins(place);
     if (found === 'none') continue;
     if (largeEnd >= 0) {
@@ -85,6 +92,8 @@ function runEnd(window: ScanWindow, at: number, lane: Lane, context: RunContext)
   return limit >= window.to ? window.to : -1;
 }
 
+// Runs of fewer frames are a multiple of anything.
+const leastFrames = 64;
 const laterIsOdd = 1.5;
 // Uncompressed sound is written in runs of some kilobytes.
 const shortestReach = 32 * 1024;
@@ -118,9 +127,14 @@ function expectedBytes(lane: Lane, context: RunContext): number {
   return lane.usualBytes * Math.max(1, (fewest + most) / 2);
 }
 
+/** What the bytes of a run of uncompressed sound are a multiple of; 0 when that is not known. */
+function unitOf(lane: Lane, model: MediaModel): number {
+  return model.tracks[lane.tracks[0] ?? 0]?.runBytes ?? 0;
+}
+
 /** Lengths a muxer's habit suggests: multiples of what it writes in one go. */
 function* likelyRuns(lane: Lane, model: MediaModel): Generator<number> {
-  const bytes = model.tracks[lane.tracks[0] ?? 0]?.runBytes ?? 0;
+  const bytes = unitOf(lane, model);
   if (bytes <= 0) return;
   for (let count = 1; count <= 64; count += 1) yield bytes * count;
 }
@@ -155,6 +169,31 @@ function sampleBegins(
     }
   }
   return found;
+}
+
+/**
+ * Whether a measured sample begins at `at` and behind it, or behind a usual run of uncompressed sound,
+ * the next one: so much is no chance, wherever it stands.
+ */
+export function isChained(window: ScanWindow, at: number, run: Lane, context: RunContext): boolean {
+  const { bounding, model } = context;
+  const lengthOf = (place: number) => {
+    for (const { codec } of bounding) {
+      if (codec.isSureStart || !window.isStart(codec, place)) continue;
+      const length = window.measure(codec, place);
+      if (length > 0) return length;
+    }
+    return 0;
+  };
+  const length = lengthOf(at);
+  if (length === 0) return false;
+  const next = at + length;
+  if (next >= window.to || lengthOf(next) > 0) return true;
+  for (const bytes of likelyRuns(run, model)) {
+    if (next + bytes >= window.to) return false;
+    if (lengthOf(next + bytes) > 0) return true;
+  }
+  return false;
 }
 
 /** Bytes of the longest sample that can be measured at `at`. */
@@ -233,7 +272,7 @@ function fixedParts(at: number, end: number, lane: Lane, model: MediaModel): Run
   const { fixedBytes } = lane.codec;
   const total = Math.floor((end - at) / fixedBytes) * fixedBytes;
   if (total <= 0) return [];
-  const usual = model.tracks[lane.tracks[0] ?? 0]?.runBytes ?? 0;
+  const usual = unitOf(lane, model);
   const [wholeRuns, lastShare] = shares(total, usual, lane);
   const parts: RunPart[] = [];
   for (let run = 0; run < wholeRuns; run += 1) parts.push({ lane, length: usual });

@@ -9,13 +9,13 @@
 import { type ByteSource, Cancelled, type Progress } from '../bytes.ts';
 import { type CodecState, needsMore, notASample } from '../codec/codec.ts';
 import { betweenSamples } from './boxes.ts';
-import type { Anchor } from './due-packets.ts';
+import type { Anchor, RunContext } from './due-packets.ts';
 import { FoundSamples, foundFlags, type Hole } from './found-samples.ts';
 import { countSample, type Lane, lanesOf } from './lanes.ts';
 import type { MediaModel } from './media-model.ts';
 import { endsInZeros, fitsOpaque, textsEnd } from './opaque-samples.ts';
 import { findNextSample, zeroRun } from './resync.ts';
-import { splitRun } from './sample-runs.ts';
+import { isChained, splitRun } from './sample-runs.ts';
 import { ScanWindow } from './scan-window.ts';
 import type { ClockState } from './track-clocks.ts';
 
@@ -397,18 +397,17 @@ export class SampleScanner {
   #chainTest = (window: ScanWindow, at: number, lane: Lane): boolean => {
     if (lane.codec.isSureStart) return window.isSureStart(lane.codec, at);
     if (this.#lengthless.length === this.#sure.length) return this.#chain(window, at, lane, 4) >= 4;
+    const fixed = this.#lengthless.find(
+      ({ tracks: [track = 0] }) => this.#model.tracks[track]?.runBytes,
+    );
+    if (fixed) return isChained(window, at, fixed, this.#context());
     const length = window.measure(lane.codec, at);
     return length > 0 && this.#continues(window, at + length);
   };
 
   /** Cuts a run without lengths, up to the next sample that has one, into samples. */
   #takeRun(window: ScanWindow): 'taken' | 'ends' | 'nothing' {
-    const run = splitRun(window, this.position, {
-      lengthless: this.#lengthless,
-      bounding: this.#bounding,
-      model: this.#model,
-      anchor: this.#anchor,
-    });
+    const run = splitRun(window, this.position, this.#context());
     if (run === 'ends') return 'ends';
     if (run.length === 0) return 'nothing';
     for (const part of run) {
@@ -421,6 +420,15 @@ export class SampleScanner {
       } else this.#acceptFixed(part.lane, part.length);
     }
     return 'taken';
+  }
+
+  #context(): RunContext {
+    return {
+      lengthless: this.#lengthless,
+      bounding: this.#bounding,
+      model: this.#model,
+      anchor: this.#anchor,
+    };
   }
 
   #acceptFixed(lane: Lane, length: number): void {

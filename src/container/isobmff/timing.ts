@@ -34,24 +34,28 @@ export function timeSamples(
 ): TimedMedia {
   const timescale = Math.max(1000, ...model.tracks.map((track) => track.layout.timescale));
   const lead = leadTrack(found, model);
-  const clock = soundClock(found, model, lanes, lead);
+  const byBytes = lostSeconds(found, model, lanes);
+  const roughly = soundClock(found, model, lanes, lead, byBytes);
   const tracks: OutputTrack[] = [];
   const counts = found.perTrack(model.tracks.length);
   const pictures = new Map<number, PictureTimes>();
   model.tracks.forEach((track, place) => {
     if ((counts[place] ?? 0) === 0 || track.layout.entry.kind !== 'video') return;
-    const bounds = boundsOf(found, place, clock, lead >= 0);
+    const bounds = boundsOf(found, place, roughly, lead >= 0);
     const frameRate = lanes.find((lane) => lane.tracks.includes(place))?.codec.frameRate ?? 0;
     pictures.set(place, pictureTimes(bounds, track, frameRate));
   });
   const early = startsEarly(model, counts, pictures);
+  const lost = lostByPictures(byBytes, [...pictures.values()][0]?.soundLate ?? []);
+  const clock = soundClock(found, model, lanes, lead, lost);
   model.tracks.forEach((track, place) => {
     const { kind, codec } = track.layout.entry;
     if ((counts[place] ?? 0) === 0 || codec === unknownCodec) return;
     const times = pictures.get(place);
     if (times) {
       const shown = { ...times, shownFrom: times.shownFrom + early };
-      tracks.push(pictureTrack(found, track, place, shown, timescale));
+      const depth = lanes.find((lane) => lane.tracks.includes(place))?.codec.reorderDepth ?? 0;
+      tracks.push(pictureTrack(found, track, place, shown, depth, timescale));
     } else if (kind === 'audio') {
       const begun = { ...track, delayed: track.delayed + early };
       tracks.push(soundTrack(found, begun, place, clock, timescale));
@@ -134,10 +138,9 @@ function soundClock(
   model: MediaModel,
   lanes: readonly Lane[],
   lead: number,
+  lost: readonly number[],
 ): SoundClock {
-  const rates = model.tracks.map(
-    (_, place) => lanes.find((lane) => lane.tracks.includes(place))?.codec.rate ?? 0,
-  );
+  const rates = ratesOf(model, lanes);
   const isSound = model.tracks.map((track) => track.layout.entry.kind === 'audio');
   const clocks = model.tracks.map((track) => track.delayed - track.skipped);
   const count = lead < 0 ? 0 : (found.perTrack(model.tracks.length)[lead] ?? 0);
@@ -145,7 +148,6 @@ function soundClock(
   const times = new Float64Array(count);
   const gaps = new Map<number, number>();
   const borders = found.holes.map((hole) => hole.samplesBefore);
-  const lost = lostSeconds(found, model, rates);
   const pending = new Map<number, number>();
   let hole = 0;
   let taken = 0;
@@ -180,9 +182,29 @@ function soundClock(
   return { isPcm, slack, numbers, times, endTime: clocks[lead] ?? 0, rates, gaps, lost, borders };
 }
 
+/** Ticks per second of each track's lane; 0 without one. */
+function ratesOf(model: MediaModel, lanes: readonly Lane[]): number[] {
+  return model.tracks.map(
+    (_, place) => lanes.find((lane) => lane.tracks.includes(place))?.codec.rate ?? 0,
+  );
+}
+
+/**
+ * Seconds each hole took where pictures of a constant rate stand on both sides: whole pictures are lost,
+ * and the sound behind it has to stand against them as it does before.
+ *
+ * @param soundLate  by how much it does not with `lost`, behind each hole
+ */
+function lostByPictures(lost: readonly number[], soundLate: readonly number[]): number[] {
+  return lost.map((seconds, hole) =>
+    Math.max(0, seconds - (soundLate[hole] ?? 0) + (soundLate[hole - 1] ?? 0)),
+  );
+}
+
 /** Seconds each hole took: its bytes by the mean rate of the file. */
-function lostSeconds(found: FoundSamples, model: MediaModel, rates: readonly number[]): number[] {
+function lostSeconds(found: FoundSamples, model: MediaModel, lanes: readonly Lane[]): number[] {
   if (found.holes.length === 0) return [];
+  const rates = ratesOf(model, lanes);
   let bytes = 0;
   const seconds = model.tracks.map(() => 0);
   for (let number = 0; number < found.count; number += 1) {
@@ -240,6 +262,7 @@ function pictureTrack(
   model: TrackModel,
   track: number,
   times: PictureTimes,
+  reorderDepth: number,
   movieTimescale: number,
 ): OutputTrack {
   const count = times.ticks.length;
@@ -265,7 +288,8 @@ function pictureTrack(
     place += 1;
   }
   const ranks = displayRanks(order, starts, cuts);
-  const atLeast = Math.round((model.reordering * times.timescale) / times.usual);
+  const bySeconds = Math.round((model.reordering * times.timescale) / times.usual);
+  const atLeast = Math.max(model.heldBack ?? bySeconds, reorderDepth);
   const { shifts, delay } = compositionOffsets(times.ticks, ranks, times.usual, atLeast, cuts);
   samples.shift.set(shifts);
   // Placed one by one, the first pictures may be held back for another time than the reference's.
