@@ -252,22 +252,28 @@ function middleStart(
   return Number.isFinite(low) && Number.isFinite(high) ? (low + high) / 2 : null;
 }
 
-/** A constant rate of which pictures were left out: each on the nearest free place of the grid. */
+/** A constant rate of which pictures were left out: those between two sounds stand evenly on its grid. */
 function gridTimes(bounds: PictureBounds, model: TrackModel, rate: Rate): PictureTimes | null {
   const step = rate.ticks / rate.timescale;
   const start = model.shownFrom;
   const ticks = new Float64Array(bounds.count);
   let place = -1;
   let misfits = 0;
-  for (let index = 0; index < bounds.count; index += 1) {
-    let next = place + 1;
-    const [before = 0, behind = 0] = [bounds.before[index], bounds.behind[index]];
-    const low = before + model.early - bounds.slack - start;
-    if (Number.isFinite(low)) next = Math.max(next, Math.ceil(low / step));
-    if (next * step > behind + model.late + bounds.slack - start) misfits += 1;
-
-    ticks[index] = next * rate.ticks;
-    place = next;
+  for (let from = 0; from < bounds.count; ) {
+    const to = runEnd(bounds, from);
+    const pictures = to - from;
+    const [before = 0, behind = 0] = [bounds.before[from], bounds.behind[from]];
+    const low = Math.ceil((before + model.early - bounds.slack - start) / step);
+    const high = Math.floor((behind + model.late + bounds.slack - start) / step);
+    const first = Number.isFinite(low) ? Math.max(place + 1, low) : place + 1;
+    const places = Number.isFinite(low) && Number.isFinite(high) ? high - first + 1 : pictures;
+    misfits += Math.max(0, pictures - Math.max(0, places));
+    for (let index = from; index < to; index += 1) {
+      const even = Math.floor(((index - from + 0.5) * Math.max(places, pictures)) / pictures);
+      place = Math.max(place + 1, first + even);
+      ticks[index] = place * rate.ticks;
+    }
+    from = to;
   }
   const first = ticks[0] ?? 0;
   if (misfits > bounds.count * 0.02 || first < 0) return null;
@@ -279,6 +285,13 @@ function gridTimes(bounds: PictureBounds, model: TrackModel, rate: Rate): Pictur
     shownFrom: start + first / rate.timescale,
     method: 'grid',
   };
+}
+
+/** The end of the run of pictures that stand between the same two sounds. */
+function runEnd(bounds: PictureBounds, from: number): number {
+  let to = from + 1;
+  while (to < bounds.count && bounds.behind[to] === bounds.behind[from]) to += 1;
+  return to;
 }
 
 /**
@@ -319,9 +332,7 @@ function soundTimes(bounds: PictureBounds, model: TrackModel): PictureTimes {
 function runStart(bounds: PictureBounds, model: TrackModel, index: number): number {
   const [before = 0, behind = 0] = [bounds.before[index], bounds.behind[index]];
   if (model.usualDuration > 0) return behind + model.lead;
-  let to = index + 1;
-  while (to < bounds.count && bounds.behind[to] === behind) to += 1;
-  return before + (behind - before) / (to - index + 1);
+  return before + (behind - before) / (runEnd(bounds, index) - index + 1);
 }
 
 function fillBetween(seconds: Float64Array, anchors: readonly number[], step: number): void {

@@ -38,24 +38,24 @@ export function timeSamples(
   const roughly = soundClock(found, model, lanes, lead, byBytes);
   const tracks: OutputTrack[] = [];
   const counts = found.perTrack(model.tracks.length);
-  const pictures = new Map<number, PictureTimes>();
+  const pictures = new Map<number, ShownPictures>();
   model.tracks.forEach((track, place) => {
     if ((counts[place] ?? 0) === 0 || track.layout.entry.kind !== 'video') return;
     const bounds = boundsOf(found, place, roughly, lead >= 0);
-    const frameRate = lanes.find((lane) => lane.tracks.includes(place))?.codec.frameRate ?? 0;
-    pictures.set(place, pictureTimes(bounds, track, frameRate));
+    const codec = lanes.find((lane) => lane.tracks.includes(place))?.codec;
+    const times = pictureTimes(bounds, track, codec?.frameRate ?? 0);
+    pictures.set(place, shownPictures(found, track, place, times, codec?.reorderDepth ?? 0));
   });
   const early = startsEarly(model, counts, pictures);
-  const lost = lostByPictures(byBytes, [...pictures.values()][0]?.soundLate ?? []);
+  const [first] = pictures.values();
+  const lost = lostByPictures(byBytes, first?.times.soundLate ?? []);
   const clock = soundClock(found, model, lanes, lead, lost);
   model.tracks.forEach((track, place) => {
     const { kind, codec } = track.layout.entry;
     if ((counts[place] ?? 0) === 0 || codec === unknownCodec) return;
-    const times = pictures.get(place);
-    if (times) {
-      const shown = { ...times, shownFrom: times.shownFrom + early };
-      const depth = lanes.find((lane) => lane.tracks.includes(place))?.codec.reorderDepth ?? 0;
-      tracks.push(pictureTrack(found, track, place, shown, depth, timescale));
+    const shown = pictures.get(place);
+    if (shown) {
+      tracks.push(pictureTrack(track, shown, early, timescale));
     } else if (kind === 'audio') {
       const begun = { ...track, delayed: track.delayed + early };
       tracks.push(soundTrack(found, begun, place, clock, timescale));
@@ -69,8 +69,8 @@ export function timeSamples(
     tracks: tracks.map((track) => withoutLostReferences(track, ids)),
     timescale,
     lostSeconds: clock.lost.reduce((sum, seconds) => sum + seconds, 0),
-    method: [...pictures.values()][0]?.method ?? null,
-    unconfirmedRate: [...pictures.values()][0]?.unconfirmedRate ?? 0,
+    method: first?.times.method ?? null,
+    unconfirmedRate: first?.times.unconfirmedRate ?? 0,
   };
 }
 
@@ -82,7 +82,7 @@ export function timeSamples(
 function startsEarly(
   model: MediaModel,
   counts: readonly number[],
-  pictures: ReadonlyMap<number, PictureTimes>,
+  pictures: ReadonlyMap<number, ShownPictures>,
 ): number {
   let first = Number.POSITIVE_INFINITY;
   let wanted = Number.POSITIVE_INFINITY;
@@ -257,14 +257,23 @@ function boundsOf(
   return { count, before, behind, stretch, lost: clock.lost, slack: clock.slack };
 }
 
-function pictureTrack(
+/** Pictures with their decoding times and composition offsets. */
+interface ShownPictures {
+  readonly times: PictureTimes;
+  readonly samples: SampleColumns;
+  /** Ticks from decoding the first picture to showing the first. */
+  readonly delay: number;
+  /** Second of the movie at which the first picture is shown. */
+  readonly shownFrom: number;
+}
+
+function shownPictures(
   found: FoundSamples,
   model: TrackModel,
   track: number,
   times: PictureTimes,
   reorderDepth: number,
-  movieTimescale: number,
-): OutputTrack {
+): ShownPictures {
   const count = times.ticks.length;
   const order = new Int32Array(count);
   const starts = new Uint8Array(count);
@@ -294,7 +303,16 @@ function pictureTrack(
   samples.shift.set(shifts);
   // Placed one by one, the first pictures may be held back for another time than the reference's.
   const held = times.method === 'constant' ? 0 : delay / times.timescale - model.reordering;
-  const delayed = times.shownFrom + held;
+  return { times, samples, delay, shownFrom: times.shownFrom + held };
+}
+
+function pictureTrack(
+  model: TrackModel,
+  { times, samples, delay, shownFrom }: ShownPictures,
+  early: number,
+  movieTimescale: number,
+): OutputTrack {
+  const delayed = shownFrom + early;
   const shown = { skipped: delay, delayed, timescale: times.timescale };
   const isPlain = !model.hasEdits && Math.abs(delayed - delay / times.timescale) < 0.0005;
   return {
@@ -336,7 +354,8 @@ function soundTrack(
     delayed: model.delayed,
     timescale,
   };
-  const edits = model.hasEdits ? editsFor(samples.ticks(), start, movieTimescale) : [];
+  const isPlain = !model.hasEdits && Math.abs(model.delayed) < 0.0005;
+  const edits = isPlain ? [] : editsFor(samples.ticks(), start, movieTimescale);
   return { layout: model.layout, samples, edits };
 }
 
