@@ -99,11 +99,11 @@ function countTracks(
   const [first = 48_000] = sound.rates;
   let best = { count: Math.max(1, Math.min(known, mostTracks)), rate: first, off: 0.02 };
   const { counts, frameTicks, rates } = sound;
-  const surveyed = counts.length;
-  const last = survey.runs[surveyed - 1]?.end ?? 0;
-  const pictures = survey.pictures.filter(({ at }) => at < last).length;
+  // From behind the first run to behind the last: what is written before the first picture is no time.
+  const [begin, end] = [survey.runs[0]?.end ?? 0, survey.runs[counts.length - 1]?.end ?? 0];
+  const pictures = survey.pictures.filter(({ at }) => at >= begin && at < end).length;
   if (pictures < 8 || frameTicks === 0) return best;
-  const frames = counts.reduce((sum, count) => sum + count, 0);
+  const frames = counts.slice(1).reduce((sum, count) => sum + count, 0);
   const most = known > 0 ? best.count : isOnly && frameTicks > 1 ? mostTracks : 1;
   for (let count = known > 0 ? best.count : 1; count <= most; count += 1) {
     if (known === 0 && !areMultiples(counts, count)) continue;
