@@ -81,7 +81,7 @@ export function soundTracks(
   return tracks;
 }
 
-const usualFrameRates = [30, 60, 25, 24, 50, 29.97, 23.976, 59.94, 15, 20];
+const usualFrameRates = [30, 60, 25, 24, 50, 29.97, 23.976, 59.94, 15, 20, 10, 12.5, 12, 5];
 const mostTracks = 6;
 
 /**

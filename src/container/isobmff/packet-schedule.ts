@@ -55,7 +55,8 @@ interface Order {
   readonly rate: Rate;
   /** Packets in front of each picture. */
   readonly counts: Uint16Array;
-  readonly misfits: number;
+  /** How badly the bytes of the gaps agree with the counts: 0 to 1. */
+  readonly spread: number;
   headStart: [least: number, most: number];
 }
 
@@ -131,10 +132,30 @@ function ordersAt(
     });
     if (misfits > gaps.length * mostMisfits || !beginsLike(gaps, counts)) continue;
     const known = orders.get(counts.join());
-    if (known) known.headStart[1] = headStart;
-    else orders.set(counts.join(), { rate, counts, misfits, headStart: [headStart, headStart] });
+    if (known) {
+      known.headStart[1] = headStart;
+      continue;
+    }
+    const spread = spreadOf(gaps, counts);
+    orders.set(counts.join(), { rate, counts, spread, headStart: [headStart, headStart] });
   }
   return [...orders.values()];
+}
+
+/**
+ * What is left of the bytes of the gaps when each packet has the same, as a share of their squares: cheap
+ * to tell, and enough to say which orders are worth a closer look. The first gap is left out.
+ */
+function spreadOf(gaps: readonly Gap[], counts: Uint16Array): number {
+  let [squares, products, packets] = [0, 0, 0];
+  for (let place = 1; place < gaps.length; place += 1) {
+    const [at, end] = gaps[place] ?? [0, 0];
+    const count = counts[place] ?? 0;
+    squares += (end - at) ** 2;
+    products += (end - at) * count;
+    packets += count ** 2;
+  }
+  return squares === 0 || packets === 0 ? 1 : 1 - products ** 2 / (squares * packets);
 }
 
 /** The gap before the first picture has about the bytes that so many packets have elsewhere. */
@@ -209,10 +230,10 @@ class Judge {
   }
 }
 
-/** Those that share a key, in the order in which each key came first; fewest misfits first. */
+/** Those that share a key, and these groups with the one first whose bytes agree best with its counts. */
 function groupBy(orders: readonly Order[], key: (order: Order) => string): Group[] {
   const groups = new Map<string, [Order, ...Order[]]>();
-  for (const order of orders.toSorted((a, b) => a.misfits - b.misfits)) {
+  for (const order of orders.toSorted((a, b) => a.spread - b.spread)) {
     const group = groups.get(key(order));
     if (group) group.push(order);
     else groups.set(key(order), [order]);

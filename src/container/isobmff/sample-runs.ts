@@ -235,8 +235,8 @@ function goesOn(
   const hasFixed = lengthless.some((other) => other.codec.framing === 'fixed');
   if (next >= window.to || hasFixed || window.to - next < 64) return true;
   if (bounding.some((other) => window.isStart(other.codec, next))) return true;
-  // Unit after unit said its length, and the slice header that it goes on where the last one ended.
-  const follows = isPictureInUnits(lane) && lane.codec.last.follows;
+  // A picture that said its length, and that it goes on where the last one ended.
+  const follows = lane.codec.kind === 'video' && lane.codec.last.follows;
   if (run.codec.kind === 'audio' && window.byte(next) === window.byteAt(runStart)) return true;
   return lengthless.some(({ codec }) =>
     follows ? window.mayStart(codec, next) : window.isStart(codec, next),
@@ -252,10 +252,6 @@ function isLarge(length: number, lane: Lane, model: MediaModel): boolean {
   const { largestSample = 0 } = model.tracks[lane.tracks[0] ?? 0] ?? {};
   if (length > Math.max(4096, 2 * largestSample, 12 * lane.usualBytes)) return true;
   return !lane.codec.last.sync && length > 3 * lane.usualBytes;
-}
-
-function isPictureInUnits(lane: Lane): boolean {
-  return ['h264', 'hevc', 'av1'].includes(lane.codec.codec);
 }
 
 /**
