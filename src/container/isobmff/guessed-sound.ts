@@ -127,11 +127,11 @@ function offFromUsual(rate: number, own: number): number {
 function commonUnit(counts: readonly number[]): number {
   const often = new Map<number, number>();
   for (const count of counts) often.set(count, (often.get(count) ?? 0) + 1);
-  const shortest = [...often].filter(([, times]) => times >= counts.length / 8);
+  const shortest = [...often].filter(([, times]) => times >= Math.max(3, counts.length / 20));
   const unit = Math.min(...shortest.map(([count]) => count));
-  // The first run may hold what was heard before the first picture, the last may be cut off.
-  const areAll = counts.slice(1, -1).every((count) => count % unit === 0);
-  return areAll && counts.length >= 8 && Number.isFinite(unit) ? unit : 0;
+  // The first run may hold what was heard before the first picture; another one may have a hole in it.
+  const others = counts.slice(1, -1).filter((count) => count % unit !== 0).length;
+  return others <= counts.length / 20 && counts.length >= 8 && Number.isFinite(unit) ? unit : 0;
 }
 
 function areMultiples(counts: readonly number[], step: number): boolean {

@@ -6,6 +6,7 @@
  */
 import { FieldWriter } from './fields.ts';
 import type { Edit, TrackLayout } from './movie.ts';
+import { pauseBehind, pauseChunks } from './pcm-silence.ts';
 import type { SampleColumns } from './sample-columns.ts';
 
 /** A track as it will stand in the new file. */
@@ -16,8 +17,13 @@ export interface OutputTrack {
   readonly edits: readonly Edit[];
 }
 
-/** Where a byte of the source will lie in the new file. */
-export type OffsetMap = (offset: number) => number;
+/** Where bytes will lie in the new file. */
+export interface OffsetMap {
+  /** A byte of the source. */
+  readonly media: (offset: number) => number;
+  /** The silence of a codec of uncompressed sound (pcm-silence.ts). */
+  readonly silence: (codec: string) => number;
+}
 
 /**
  * Builds the `moov` box.
@@ -151,7 +157,7 @@ function writeTables(
   const { samples, layout } = track;
   const frameBytes = layout.entry.frameBytes;
   if (frameBytes > 0) {
-    writePcmTables(out, samples, frameBytes, place, longOffsets);
+    writePcmTables(out, track, place, longOffsets);
     return;
   }
   writeRuns(out, 'stts', 0, samples.duration, samples.count);
@@ -213,7 +219,7 @@ function chunksOf(samples: SampleColumns, place: OffsetMap): Chunks {
   const chunks: Chunks = { offsets: [], samples: [], descriptions: [] };
   let end = -1;
   for (let index = 0; index < samples.count; index += 1) {
-    const offset = place(samples.offset[index] ?? 0);
+    const offset = place.media(samples.offset[index] ?? 0);
     const last = chunks.samples.length - 1;
     const description = samples.description[index] ?? 1;
     if (offset === end && chunks.descriptions[last] === description) {
@@ -271,26 +277,35 @@ function writeOffsets(out: FieldWriter, offsets: readonly number[], isLong: bool
 /** PCM: every frame is a sample of the same size and of one tick; a column entry is a run of them. */
 function writePcmTables(
   out: FieldWriter,
-  samples: SampleColumns,
-  frameBytes: number,
+  track: OutputTrack,
   place: OffsetMap,
   longOffsets: boolean,
 ): void {
+  const { samples, layout } = track;
+  const { frameBytes, codec } = layout.entry;
   const chunks: Chunks = { offsets: [], samples: [], descriptions: [] };
   let frames = 0;
   let end = -1;
+  const add = (offset: number, count: number, description: number) => {
+    chunks.offsets.push(offset);
+    chunks.samples.push(count);
+    chunks.descriptions.push(description);
+    frames += count;
+  };
   for (let index = 0; index < samples.count; index += 1) {
     const count = Math.floor((samples.size[index] ?? 0) / frameBytes);
-    const offset = place(samples.offset[index] ?? 0);
+    const offset = place.media(samples.offset[index] ?? 0);
+    const description = samples.description[index] ?? 1;
     const last = chunks.samples.length - 1;
-    if (offset === end) chunks.samples[last] = (chunks.samples[last] ?? 0) + count;
-    else {
-      chunks.offsets.push(offset);
-      chunks.samples.push(count);
-      chunks.descriptions.push(samples.description[index] ?? 1);
-    }
+    if (offset === end) {
+      chunks.samples[last] = (chunks.samples[last] ?? 0) + count;
+      frames += count;
+    } else add(offset, count, description);
     end = offset + count * frameBytes;
-    frames += count;
+    for (const quiet of pauseChunks(pauseBehind(track, index))) {
+      add(place.silence(codec), quiet, description);
+      end = -1;
+    }
   }
   out.fullBox('stts', 0, 0, () => {
     out.u32(frames > 0 ? 1 : 0);

@@ -10,6 +10,7 @@ import type { OutputPiece } from '../repair-plan.ts';
 import { boxAt } from './boxes.ts';
 import { FieldWriter } from './fields.ts';
 import { buildMovie, type OutputTrack } from './movie-writer.ts';
+import { silenceFor } from './pcm-silence.ts';
 
 export interface OutputLayout {
   readonly size: number;
@@ -81,14 +82,21 @@ function indexBehind(
   wrapper: Wrapper,
   end: number,
 ): OutputLayout {
-  const movie = buildMovie(tracks, timescale, (offset) => offset, end > 0xffffffff);
+  const silence = silenceFor(tracks);
+  const quiet = silence.bytes.length > 0 ? box('mdat', silence.bytes) : silence.bytes;
+  const place = {
+    media: (offset: number) => offset,
+    silence: (codec: string) => end + 8 + silence.at(codec),
+  };
+  const movie = buildMovie(tracks, timescale, place, end + quiet.length > 0xffffffff);
   const body = wrapper.at + wrapper.header;
   return {
-    size: end + movie.length,
+    size: end + quiet.length + movie.length,
     *pieces() {
       yield { kind: 'copy', offset: 0, length: wrapper.at };
       yield { kind: 'bytes', bytes: mediaHeader(wrapper.header, end - wrapper.at) };
       if (end > body) yield { kind: 'copy', offset: body, length: end - body };
+      if (quiet.length > 0) yield { kind: 'bytes', bytes: quiet };
       yield { kind: 'bytes', bytes: movie };
     },
   };
@@ -103,15 +111,21 @@ function indexInFront(
   end: number,
 ): OutputLayout {
   const fileType = sourceFileType(source) ?? ownFileType(brand);
-  const length = Math.max(0, end - first);
+  const { bytes: quiet, at: quietAt } = silenceFor(tracks);
+  const media = Math.max(0, end - first);
+  const length = media + quiet.length;
   const header = length + 8 > 0xffffffff ? 16 : 8;
   // Tables take at most 28 bytes a sample: that much is added before deciding on 64-bit offsets.
   const samples = tracks.reduce((sum, track) => sum + track.samples.count, 0);
   const isLong = length + samples * 28 + 1024 * 1024 > 0xffffffff;
   // Chunk borders do not depend on where the media begins, so neither does the size of the index.
-  const indexSize = buildMovie(tracks, timescale, (offset) => offset, isLong).length;
-  const shift = fileType.length + indexSize + header - first;
-  const movie = buildMovie(tracks, timescale, (offset) => offset + shift, isLong);
+  const placeAt = (body: number) => ({
+    media: (offset: number) => body + offset - first,
+    silence: (codec: string) => body + media + quietAt(codec),
+  });
+  const indexSize = buildMovie(tracks, timescale, placeAt(0), isLong).length;
+  const body = fileType.length + indexSize + header;
+  const movie = buildMovie(tracks, timescale, placeAt(body), isLong);
   const mediaBytes = mediaHeader(header, header + length);
   return {
     size: fileType.length + movie.length + header + length,
@@ -119,9 +133,16 @@ function indexInFront(
       yield { kind: 'bytes', bytes: fileType };
       yield { kind: 'bytes', bytes: movie };
       yield { kind: 'bytes', bytes: mediaBytes };
-      if (length > 0) yield { kind: 'copy', offset: first, length };
+      if (media > 0) yield { kind: 'copy', offset: first, length: media };
+      if (quiet.length > 0) yield { kind: 'bytes', bytes: quiet };
     },
   };
+}
+
+function box(type: string, payload: Uint8Array): Uint8Array {
+  const out = new FieldWriter(payload.length + 8);
+  out.box(type, () => out.raw(payload));
+  return out.bytes();
 }
 
 function sourceFileType(source: ByteSource): Uint8Array | null {

@@ -50,9 +50,7 @@ export function splitRun(
 function runEnd(window: ScanWindow, at: number, lane: Lane, context: RunContext): number {
   const isFixed = lane.codec.framing === 'fixed';
   const longest = isFixed ? longestFixedRun : longestGuessedRun;
-  const unit = isFixed ? unitOf(lane, context.model) : 0;
-  const isUnitKnown = unit > 0 && unit >= leastFrames * lane.codec.fixedBytes;
-  const step = isUnitKnown ? unit : isFixed ? Math.max(1, lane.codec.fixedBytes) : 1;
+  const step = isFixed ? habitOf(lane, context.model) || lane.codec.fixedBytes : 1;
   if (context.bounding.length === 0) return Math.min(window.to, at + piece - (piece % step));
   const begins = (place: number) => sampleBegins(window, at, place, lane, context);
   for (const length of likelyRuns(lane, context.model)) {
@@ -66,7 +64,7 @@ function runEnd(window: ScanWindow, at: number, lane: Lane, context: RunContext)
   for (let place = at + 1; place < until; place += 1) {
     if ((place - at) % step !== 0) {
       // Runs do not add up to a sample that is none by chance: there is a hole between.
-      if (isUnitKnown && isChained(window, place, lane, context)) return -1;
+      if (isFixed && isChained(window, place, lane, context)) return -1;
       continue;
     }
     const found = begins(place);
@@ -127,6 +125,12 @@ function expectedBytes(lane: Lane, context: RunContext): number {
   return lane.usualBytes * Math.max(1, (fewest + most) / 2);
 }
 
+/** The same where it is so much that chance makes no multiples of it; else 0. */
+export function habitOf(lane: Lane, model: MediaModel): number {
+  const unit = unitOf(lane, model);
+  return unit >= leastFrames * Math.max(1, lane.codec.fixedBytes) ? unit : 0;
+}
+
 /** What the bytes of a run of uncompressed sound are a multiple of; 0 when that is not known. */
 function unitOf(lane: Lane, model: MediaModel): number {
   return model.tracks[lane.tracks[0] ?? 0]?.runBytes ?? 0;
@@ -136,7 +140,7 @@ function unitOf(lane: Lane, model: MediaModel): number {
 function* likelyRuns(lane: Lane, model: MediaModel): Generator<number> {
   const bytes = unitOf(lane, model);
   if (bytes <= 0) return;
-  for (let count = 1; count <= 64; count += 1) yield bytes * count;
+  for (let count = 1; count <= mostUnits; count += 1) yield bytes * count;
 }
 
 /**
@@ -172,29 +176,36 @@ function sampleBegins(
 }
 
 /**
- * Whether a measured sample begins at `at` and behind it, or behind a usual run of uncompressed sound,
- * the next one: so much is no chance, wherever it stands.
+ * Whether a measured sample begins at `at` for certain, wherever that is: one that says who it is and is read
+ * to its end, or one that another follows, at once or behind a usual run of uncompressed sound.
  */
 export function isChained(window: ScanWindow, at: number, run: Lane, context: RunContext): boolean {
   const { bounding, model } = context;
-  const lengthOf = (place: number) => {
+  const measured = (place: number) => {
     for (const { codec } of bounding) {
       if (codec.isSureStart || !window.isStart(codec, place)) continue;
       const length = window.measure(codec, place);
-      if (length > 0) return length;
+      if (length > 0) return { length, isSure: unmistakable.has(codec.codec) };
     }
-    return 0;
+    return null;
   };
-  const length = lengthOf(at);
-  if (length === 0) return false;
-  const next = at + length;
-  if (next >= window.to || lengthOf(next) > 0) return true;
-  for (const bytes of likelyRuns(run, model)) {
-    if (next + bytes >= window.to) return false;
-    if (lengthOf(next + bytes) > 0) return true;
+  const found = measured(at);
+  if (!found || found.isSure) return found !== null;
+  const next = at + found.length;
+  if (next >= window.to || measured(next)) return true;
+  const unit = habitOf(run, model);
+  for (let count = 1; count <= mostUnits && unit > 0; count += 1) {
+    const end = next + count * unit;
+    if (end >= window.to) return false;
+    if (measured(end)) return true;
   }
   return false;
 }
+
+/** Pictures with a name of their own, and JPEG's chain of markers to its end. */
+const unmistakable: ReadonlySet<string> = new Set(['prores', 'mjpeg']);
+// A muxer writes at most so many of its units in one go.
+const mostUnits = 64;
 
 /** Bytes of the longest sample that can be measured at `at`. */
 function lengthAt(window: ScanWindow, at: number, { bounding }: RunContext): number {

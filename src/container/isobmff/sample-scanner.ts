@@ -15,7 +15,7 @@ import { countSample, type Lane, lanesOf } from './lanes.ts';
 import type { MediaModel } from './media-model.ts';
 import { endsInZeros, fitsOpaque, textsEnd } from './opaque-samples.ts';
 import { findNextSample, zeroRun } from './resync.ts';
-import { isChained, splitRun } from './sample-runs.ts';
+import { habitOf, isChained, splitRun } from './sample-runs.ts';
 import { ScanWindow } from './scan-window.ts';
 import type { ClockState } from './track-clocks.ts';
 
@@ -397,10 +397,9 @@ export class SampleScanner {
   #chainTest = (window: ScanWindow, at: number, lane: Lane): boolean => {
     if (lane.codec.isSureStart) return window.isSureStart(lane.codec, at);
     if (this.#lengthless.length === this.#sure.length) return this.#chain(window, at, lane, 4) >= 4;
-    const fixed = this.#lengthless.find(
-      ({ tracks: [track = 0] }) => this.#model.tracks[track]?.runBytes,
-    );
-    if (fixed) return isChained(window, at, fixed, this.#context());
+    const fixed = this.#lengthless.find(({ codec }) => codec.framing === 'fixed');
+    if (fixed && habitOf(fixed, this.#model) > 0)
+      return isChained(window, at, fixed, this.#context());
     const length = window.measure(lane.codec, at);
     return length > 0 && this.#continues(window, at + length);
   };
