@@ -6,6 +6,7 @@
  */
 import { execFile } from 'node:child_process';
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { promisify } from 'node:util';
 
 export interface FileIdentity {
@@ -64,13 +65,21 @@ export function wouldSeeWriters(path: string): boolean {
   return self === 0 || statSync(path, { throwIfNoEntry: false })?.uid === self;
 }
 
-function writersInProc(wanted: ReadonlySet<string>): Writers {
+// A machine may have hundreds of processes with thousands of files: others get their turn in between.
+const longestTurnMs = 5;
+
+async function writersInProc(wanted: ReadonlySet<string>): Promise<Writers> {
   const writers = new Map<string, Writer[]>();
   const inodes = new Set([...wanted].map((key) => key.slice(key.indexOf(':') + 1)));
+  let began = performance.now();
   for (const name of list('/proc')) {
     const pid = Number(name);
     if (!Number.isInteger(pid) || pid === process.pid) continue;
     for (const fd of list(`/proc/${name}/fd`)) {
+      if (performance.now() - began > longestTurnMs) {
+        await nextTurn();
+        began = performance.now();
+      }
       const key = wantedKey(`/proc/${name}/fd/${fd}`, inodes);
       if (key === null || !wanted.has(key) || !opensForWriting(`/proc/${name}/fdinfo/${fd}`)) {
         continue;
