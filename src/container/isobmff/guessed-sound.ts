@@ -74,8 +74,7 @@ export function soundTracks(
       const layout = soundLayout(id, sound, rate);
       if (!layout) continue;
       const skipped = priming(sound, rate);
-      const runBytes = layout.entry.frameBytes * commonUnit(sound.counts);
-      tracks.push({ ...plainTrack(layout), skipped, hasEdits: skipped > 0, runBytes });
+      tracks.push({ ...plainTrack(layout), skipped, hasEdits: skipped > 0 });
     }
   }
   return tracks;
@@ -121,17 +120,6 @@ function countTracks(
 function offFromUsual(rate: number, own: number): number {
   const known = own > 0 ? [own] : usualFrameRates;
   return Math.min(...known.map((usual) => Math.abs(rate / usual - 1)));
-}
-
-/** The number of frames that runs are a multiple of: what the muxer was given at once; 0 for none. */
-function commonUnit(counts: readonly number[]): number {
-  const often = new Map<number, number>();
-  for (const count of counts) often.set(count, (often.get(count) ?? 0) + 1);
-  const shortest = [...often].filter(([, times]) => times >= Math.max(3, counts.length / 20));
-  const unit = Math.min(...shortest.map(([count]) => count));
-  // The first run may hold what was heard before the first picture; another one may have a hole in it.
-  const others = counts.slice(1, -1).filter((count) => count % unit !== 0).length;
-  return others <= counts.length / 20 && counts.length >= 8 && Number.isFinite(unit) ? unit : 0;
 }
 
 function areMultiples(counts: readonly number[], step: number): boolean {

@@ -18,6 +18,9 @@ export interface Lane {
   taken: number;
   /** Mean bytes of the last samples; of the reference's at first. */
   usualBytes: number;
+  /** Runs of uncompressed sound, and the bytes that all of them are a multiple of. */
+  runs: number;
+  runUnit: number;
   /** Slices of the pictures: fewest and most, and those of the picture taken last. */
   fewestSlices: number;
   mostSlices: number;
@@ -48,6 +51,8 @@ export function lanesOf(model: MediaModel): Lane[] {
     epoch: 0,
     taken: 0,
     usualBytes: model.tracks[tracks[0] ?? 0]?.meanSample ?? 0,
+    runs: 0,
+    runUnit: 0,
     fewestSlices: 0,
     mostSlices: 0,
   }));
@@ -64,6 +69,22 @@ export function unfindable(model: MediaModel): TrackLayout[] {
     .filter(({ layout }) => layout.entry.kind === 'video' || layout.entry.kind === 'audio')
     .filter((track) => codecOf(track) === null)
     .map(({ layout }) => layout);
+}
+
+/** A lane has taken a run of uncompressed sound, up to a sample behind it. */
+export function countRun(lane: Lane, bytes: number): void {
+  const divisor = (a: number, b: number): number => (b === 0 ? a : divisor(b, a % b));
+  lane.runs += 1;
+  lane.runUnit = divisor(lane.runUnit, bytes);
+}
+
+// Runs of fewer frames are a multiple of anything, and few runs of much by chance.
+const leastFrames = 64;
+const leastRuns = 8;
+
+/** What the runs of uncompressed sound of this file are a multiple of; 0 while that is not known. */
+export function runHabit({ codec, runs, runUnit }: Lane): number {
+  return runs >= leastRuns && runUnit >= leastFrames * Math.max(1, codec.fixedBytes) ? runUnit : 0;
 }
 
 /** A lane has taken a sample of so many bytes. */

@@ -2,7 +2,7 @@
  * Runs of samples that have no length of their own: PCM, Opus, VP9 between two samples that have one.
  */
 import { packetsByClock, type RunContext } from './due-packets.ts';
-import type { Lane } from './lanes.ts';
+import { type Lane, runHabit } from './lanes.ts';
 import type { MediaModel } from './media-model.ts';
 import type { ScanWindow } from './scan-window.ts';
 import { pictureEnd } from './sure-starts.ts';
@@ -50,7 +50,7 @@ export function splitRun(
 function runEnd(window: ScanWindow, at: number, lane: Lane, context: RunContext): number {
   const isFixed = lane.codec.framing === 'fixed';
   const longest = isFixed ? longestFixedRun : longestGuessedRun;
-  const step = isFixed ? habitOf(lane, context.model) || lane.codec.fixedBytes : 1;
+  const step = isFixed ? runHabit(lane) || lane.codec.fixedBytes : 1;
   if (context.bounding.length === 0) return Math.min(window.to, at + piece - (piece % step));
   const begins = (place: number) => sampleBegins(window, at, place, lane, context);
   for (const length of likelyRuns(lane, context.model)) {
@@ -90,8 +90,6 @@ function runEnd(window: ScanWindow, at: number, lane: Lane, context: RunContext)
   return limit >= window.to ? window.to : -1;
 }
 
-// Runs of fewer frames are a multiple of anything.
-const leastFrames = 64;
 const laterIsOdd = 1.5;
 // Uncompressed sound is written in runs of some kilobytes.
 const shortestReach = 32 * 1024;
@@ -123,12 +121,6 @@ function runSurprise(
 function expectedBytes(lane: Lane, context: RunContext): number {
   const [fewest, most] = packetsByClock(lane, context);
   return lane.usualBytes * Math.max(1, (fewest + most) / 2);
-}
-
-/** The same where it is so much that chance makes no multiples of it; else 0. */
-export function habitOf(lane: Lane, model: MediaModel): number {
-  const unit = unitOf(lane, model);
-  return unit >= leastFrames * Math.max(1, lane.codec.fixedBytes) ? unit : 0;
 }
 
 /** What the bytes of a run of uncompressed sound are a multiple of; 0 when that is not known. */
@@ -180,7 +172,7 @@ function sampleBegins(
  * to its end, or one that another follows, at once or behind a usual run of uncompressed sound.
  */
 export function isChained(window: ScanWindow, at: number, run: Lane, context: RunContext): boolean {
-  const { bounding, model } = context;
+  const { bounding } = context;
   const measured = (place: number) => {
     for (const { codec } of bounding) {
       if (codec.isSureStart || !window.isStart(codec, place)) continue;
@@ -193,7 +185,7 @@ export function isChained(window: ScanWindow, at: number, run: Lane, context: Ru
   if (!found || found.isSure) return found !== null;
   const next = at + found.length;
   if (next >= window.to || measured(next)) return true;
-  const unit = habitOf(run, model);
+  const unit = runHabit(run);
   for (let count = 1; count <= mostUnits && unit > 0; count += 1) {
     const end = next + count * unit;
     if (end >= window.to) return false;

@@ -11,11 +11,11 @@ import { type CodecState, needsMore, notASample } from '../codec/codec.ts';
 import { betweenSamples } from './boxes.ts';
 import type { Anchor, RunContext } from './due-packets.ts';
 import { FoundSamples, foundFlags, type Hole } from './found-samples.ts';
-import { countSample, type Lane, lanesOf } from './lanes.ts';
+import { countRun, countSample, type Lane, lanesOf, runHabit } from './lanes.ts';
 import type { MediaModel } from './media-model.ts';
 import { endsInZeros, fitsOpaque, textsEnd } from './opaque-samples.ts';
 import { findNextSample, zeroRun } from './resync.ts';
-import { habitOf, isChained, splitRun } from './sample-runs.ts';
+import { isChained, type RunPart, splitRun } from './sample-runs.ts';
 import { ScanWindow } from './scan-window.ts';
 import type { ClockState } from './track-clocks.ts';
 
@@ -38,9 +38,23 @@ export interface ScanState {
       fewest: number,
       most: number,
       usualBytes: number,
+      runs?: number,
+      runUnit?: number,
     ];
   }[];
 }
+
+type Counts = ScanState['lanes'][number]['counts'];
+
+const countsOf = (lane: Lane): Counts => [
+  lane.epoch,
+  lane.taken,
+  lane.fewestSlices,
+  lane.mostSlices,
+  lane.usualBytes,
+  lane.runs,
+  lane.runUnit,
+];
 
 export class SampleScanner {
   readonly samples = new FoundSamples();
@@ -135,7 +149,7 @@ export class SampleScanner {
       lanes: this.#lanes.map((lane) => ({
         codec: lane.codec.state(),
         clocks: lane.clocks.state(),
-        counts: [lane.epoch, lane.taken, lane.fewestSlices, lane.mostSlices, lane.usualBytes],
+        counts: countsOf(lane),
       })),
     };
   }
@@ -149,6 +163,7 @@ export class SampleScanner {
       if (!saved || !lane.codec.restore(saved.codec)) return false;
       lane.clocks.restore(saved.clocks);
       [lane.epoch, lane.taken, lane.fewestSlices, lane.mostSlices, lane.usualBytes] = saved.counts;
+      [, , , , , lane.runs = 0, lane.runUnit = 0] = saved.counts;
       return true;
     });
     if (!fits) return false;
@@ -398,8 +413,7 @@ export class SampleScanner {
     if (lane.codec.isSureStart) return window.isSureStart(lane.codec, at);
     if (this.#lengthless.length === this.#sure.length) return this.#chain(window, at, lane, 4) >= 4;
     const fixed = this.#lengthless.find(({ codec }) => codec.framing === 'fixed');
-    if (fixed && habitOf(fixed, this.#model) > 0)
-      return isChained(window, at, fixed, this.#context());
+    if (fixed && runHabit(fixed) > 0) return isChained(window, at, fixed, this.#context());
     const length = window.measure(lane.codec, at);
     return length > 0 && this.#continues(window, at + length);
   };
@@ -409,6 +423,9 @@ export class SampleScanner {
     const run = splitRun(window, this.position, this.#context());
     if (run === 'ends') return 'ends';
     if (run.length === 0) return 'nothing';
+    const [{ lane }] = run as readonly [RunPart, ...RunPart[]];
+    const bytes = run.reduce((sum, part) => sum + part.length, 0);
+    if (lane.codec.framing === 'fixed' && this.position + bytes < window.to) countRun(lane, bytes);
     for (const part of run) {
       const { codec } = part.lane;
       if (codec.framing === 'guessed') {
