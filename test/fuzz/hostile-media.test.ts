@@ -56,7 +56,7 @@ describe('given files that are made to hurt', () => {
       const peak = join(folder, 'peak.mjs');
       writeFileSync(
         peak,
-        "process.on('exit', () => console.error(`peak ${process.resourceUsage().maxRSS}`));",
+        "process.on('exit', () => console.error('peak', process.resourceUsage().maxRSS));",
       );
       const argv = ['--import', peak, mainFile, word, ...paths];
       const ended = spawnSync(process.execPath, argv, { encoding: 'utf8', timeout: 120_000 });

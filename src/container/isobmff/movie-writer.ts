@@ -6,7 +6,7 @@
  */
 import { FieldWriter } from './fields.ts';
 import type { Edit, TrackLayout } from './movie.ts';
-import { pauseBehind, pauseChunks } from './pcm-silence.ts';
+import { pauseChunks, pausesOf } from './pcm-silence.ts';
 import type { SampleColumns } from './sample-columns.ts';
 
 /** A track as it will stand in the new file. */
@@ -283,6 +283,7 @@ function writePcmTables(
 ): void {
   const { samples, layout } = track;
   const { frameBytes, codec } = layout.entry;
+  const pauses = pausesOf(track);
   const chunks: Chunks = { offsets: [], samples: [], descriptions: [] };
   let frames = 0;
   let end = -1;
@@ -302,7 +303,7 @@ function writePcmTables(
       frames += count;
     } else add(offset, count, description);
     end = offset + count * frameBytes;
-    for (const quiet of pauseChunks(pauseBehind(track, index))) {
+    for (const quiet of pauseChunks(pauses.get(index) ?? 0)) {
       add(place.silence(codec), quiet, description);
       end = -1;
     }

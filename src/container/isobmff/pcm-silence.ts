@@ -12,6 +12,9 @@ const mostFrames = 4800;
 /** Shorter pauses are rounding, seconds. */
 const leastPause = 0.005;
 
+/** Longer than all pauses of a recording are together, seconds. */
+const mostPaused = 24 * 3600;
+
 /** Pieces of silence, one for each value that means none. */
 export interface Silence {
   readonly bytes: Uint8Array;
@@ -27,15 +30,24 @@ function quietByte(codec: string): number {
 }
 
 /**
- * Frames of silence behind a run of uncompressed sound. The first run's are none: it lasts longer where
- * ffmpeg could not write that the sound begins late, and its track is delayed instead.
+ * Frames of silence behind the runs of a track of uncompressed sound, by their numbers. The first run's are
+ * none: it lasts longer where ffmpeg could not write that the sound begins late, and its track is delayed
+ * instead. None at all where they are more together than any recording is long: then the durations are false.
  */
-export function pauseBehind({ layout, samples }: OutputTrack, run: number): number {
+export function pausesOf({ layout, samples }: OutputTrack): ReadonlyMap<number, number> {
+  const pauses = new Map<number, number>();
   const { frameBytes, sampleRate } = layout.entry;
-  if (frameBytes === 0 || sampleRate !== layout.timescale || run === 0) return 0;
-  const frames = Math.floor((samples.size[run] ?? 0) / frameBytes);
-  const pause = (samples.duration[run] ?? 0) - frames;
-  return run < samples.count - 1 && pause >= leastPause * sampleRate ? pause : 0;
+  if (frameBytes === 0 || sampleRate !== layout.timescale) return pauses;
+  let total = 0;
+  for (let run = 1; run < samples.count - 1; run += 1) {
+    const frames = Math.floor((samples.size[run] ?? 0) / frameBytes);
+    const pause = (samples.duration[run] ?? 0) - frames;
+    if (pause < leastPause * sampleRate) continue;
+    pauses.set(run, pause);
+    total += pause;
+    if (total > mostPaused * sampleRate) return new Map();
+  }
+  return pauses;
 }
 
 /** Lengths of the chunks that a pause of so many frames has. */
@@ -48,11 +60,10 @@ export function silenceFor(tracks: readonly OutputTrack[]): Silence {
   const longest = new Map<number, number>();
   for (const track of tracks) {
     const { codec, frameBytes } = track.layout.entry;
-    for (let run = 0; run < track.samples.count && frameBytes > 0; run += 1) {
-      const frames = Math.min(mostFrames, pauseBehind(track, run));
-      if (frames === 0) continue;
-      const quiet = quietByte(codec);
-      longest.set(quiet, Math.max(longest.get(quiet) ?? 0, frames * frameBytes));
+    const quiet = quietByte(codec);
+    for (const pause of pausesOf(track).values()) {
+      const bytes = Math.min(mostFrames, pause) * frameBytes;
+      longest.set(quiet, Math.max(longest.get(quiet) ?? 0, bytes));
     }
   }
   const places = new Map<number, number>();
