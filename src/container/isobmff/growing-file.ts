@@ -91,13 +91,7 @@ function isAnchor(value: unknown): boolean {
 function isLaneState(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false;
   const { codec, clocks, counts } = value as Readonly<Record<string, unknown>>;
-  // Five of an earlier version, which did not count runs of uncompressed sound.
-  if (
-    !Array.isArray(codec) ||
-    !Array.isArray(counts) ||
-    (counts.length !== 5 && counts.length !== 7)
-  )
-    return false;
+  if (!Array.isArray(codec) || !Array.isArray(counts) || counts.length !== 7) return false;
   if (typeof clocks !== 'object' || clocks === null) return false;
   const { ticks, current, run } = clocks as Readonly<Record<string, unknown>>;
   return (

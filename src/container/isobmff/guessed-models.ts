@@ -9,7 +9,6 @@ import type { SampleCodec } from '../codec/codec.ts';
 import { sampleCodec } from '../codec/sample-codecs.ts';
 import { type FoundSound, usualSounds } from '../codec/sound-search.ts';
 import type { RepairContext } from '../format.ts';
-import type { Hole } from './found-samples.ts';
 import { type GuessedSound, guessSound, soundTracks } from './guessed-sound.ts';
 import {
   type GuessHints,
@@ -311,22 +310,23 @@ function coverWith(
 }
 
 function cover(source: ByteSource, from: number, model: MediaModel): Coverage {
-  const first = coverWithin(source, from, model, trialLimits);
+  const first = coverWithin(source, from, model, false);
   // Wrong models stumble at once. Where many samples followed each other there is damage.
   const [hole] = first.scanner.samples.holes;
   const before = hole?.samplesBefore ?? first.scanner.samples.count;
   if (first.share >= leastShare || before < leastBefore) return first;
-  return coverWithin(source, from, model, damageLimits);
+  return coverWithin(source, from, model, true);
 }
 
+/** @param isDamaged  the largest hole is damage, and not the model's fault */
 function coverWithin(
   source: ByteSource,
   from: number,
   model: MediaModel,
-  limits: typeof trialLimits,
+  isDamaged: boolean,
 ): Coverage {
   const scanner = new SampleScanner(model, from);
-  scanner.limits = limits;
+  scanner.limits = isDamaged ? damageLimits : trialLimits;
   const to = Math.min(source.size, from + coverageBytes);
   scanner.scan(source, to, false);
   const { samples } = scanner;
@@ -334,12 +334,10 @@ function coverWithin(
   let bytes = 0;
   for (let index = 0; index < samples.count; index += 1) bytes += samples.size[index] ?? 0;
   const { holes } = samples;
-  const forgiven = limits === damageLimits ? Math.max(0, ...holes.map(sizeOf)) : 0;
+  const forgiven = isDamaged ? Math.max(0, ...holes.map(({ from, to }) => to - from)) : 0;
   const counted = holes.length - (forgiven > 0 ? 1 : 0);
   // A sample that the trial's end cuts off is nobody's fault.
   const read = Math.max(1, holes.length > 0 ? to - from - forgiven : scanner.position - from);
   const reach = Math.min(1, (scanner.position - from) / Math.max(1, (to - from) * 0.5));
   return { share: (bytes / read / (1 + counted)) * reach, scanner };
 }
-
-const sizeOf = (hole: Hole): number => hole.to - hole.from;

@@ -80,7 +80,12 @@ export function soundTracks(
   return tracks;
 }
 
-const usualFrameRates = [30, 60, 25, 24, 50, 29.97, 23.976, 59.94, 15, 20, 10, 12.5, 12, 5];
+const usualFrameRates = [30, 60, 25, 24, 50, 29.97, 23.976, 59.94, 15, 20];
+// Half of a usual one: two tracks that are taken for one make such, too.
+const slowFrameRates = [10, 12.5, 12, 5];
+const mostOff = 0.02;
+// Further off than a usual rate that fits, and better than none.
+const slowOff = 0.013;
 const mostTracks = 6;
 
 /**
@@ -96,7 +101,7 @@ function countTracks(
   known: number,
 ): { count: number; rate: number } {
   const [first = 48_000] = sound.rates;
-  let best = { count: Math.max(1, Math.min(known, mostTracks)), rate: first, off: 0.02 };
+  let best = { count: Math.max(1, Math.min(known, mostTracks)), rate: first, off: mostOff };
   const { counts, frameTicks, rates } = sound;
   // From behind the first run to behind the last: what is written before the first picture is no time.
   const [begin, end] = [survey.runs[0]?.end ?? 0, survey.runs[counts.length - 1]?.end ?? 0];
@@ -106,20 +111,40 @@ function countTracks(
   const most = known > 0 ? best.count : isOnly && frameTicks > 1 ? mostTracks : 1;
   for (let count = known > 0 ? best.count : 1; count <= most; count += 1) {
     if (known === 0 && !areMultiples(counts, count)) continue;
-    for (const rate of rates) {
-      const seconds = (frames / count) * (frameTicks / rate);
-      const off = offFromUsual(pictures / seconds, frameRate);
-      // Fewer tracks are likelier, and 48 kHz is than 44.1, where both come out alike.
-      if (off < best.off * 0.7) best = { count, rate, off };
-    }
+    const perTick = (pictures * count) / (frames * frameTicks);
+    const fit = likeliestRate(rates, perTick, frameRate);
+    // Fewer tracks are likelier where both come out alike.
+    if (fit.off < best.off * 0.7) best = { count, ...fit };
   }
   return best;
 }
 
-/** How far a picture rate is from the stream's own, or from the nearest usual one. */
-function offFromUsual(rate: number, own: number): number {
-  const known = own > 0 ? [own] : usualFrameRates;
-  return Math.min(...known.map((usual) => Math.abs(rate / usual - 1)));
+/**
+ * The sampling rate with which the picture rate is nearest to the stream's own, or to one that recorders use:
+ * the first where two are alike (48 kHz before 44.1, and before 96).
+ *
+ * @param perTick  pictures per tick of the sound
+ */
+function likeliestRate(
+  rates: readonly number[],
+  perTick: number,
+  own: number,
+): { rate: number; off: number } {
+  const usual = own > 0 ? [own] : usualFrameRates;
+  const slow = own > 0 ? [] : slowFrameRates;
+  let best = { rate: rates[0] ?? 48_000, nearest: mostOff, off: mostOff };
+  for (const rate of rates) {
+    const fromUsual = offFrom(usual, perTick * rate);
+    const nearest = Math.min(fromUsual, offFrom(slow, perTick * rate));
+    if (nearest >= best.nearest * 0.7) continue;
+    best = { rate, nearest, off: Math.min(fromUsual, Math.max(nearest, slowOff)) };
+  }
+  return best;
+}
+
+/** How far a rate is from the nearest of these, as a part of it. */
+function offFrom(known: readonly number[], rate: number): number {
+  return Math.min(...known.map((one) => Math.abs(rate / one - 1)));
 }
 
 function areMultiples(counts: readonly number[], step: number): boolean {

@@ -82,9 +82,9 @@ export function countRun(lane: Lane, bytes: number): void {
 const leastFrames = 64;
 const leastRuns = 8;
 
-/** What the runs of uncompressed sound of this file are a multiple of; 0 while that is not known. */
+/** What the runs of uncompressed sound of this file are a multiple of; 0 while that is not known, and of other sound. */
 export function runHabit({ codec, runs, runUnit }: Lane): number {
-  return runs >= leastRuns && runUnit >= leastFrames * Math.max(1, codec.fixedBytes) ? runUnit : 0;
+  return runs >= leastRuns && runUnit >= leastFrames * codec.fixedBytes ? runUnit : 0;
 }
 
 /** A lane has taken a sample of so many bytes. */

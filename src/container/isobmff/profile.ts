@@ -91,6 +91,7 @@ function isTrackModel(value: unknown): value is TrackModel {
   const { stsd, timescale, entry } = layout as Readonly<Record<string, unknown>>;
   return (
     numbers.every((name) => Number.isFinite(track[name])) &&
+    (track['heldBack'] === undefined || Number.isFinite(track['heldBack'])) &&
     stsd instanceof Uint8Array &&
     typeof timescale === 'number' &&
     timescale > 0 &&

@@ -38,8 +38,8 @@ export interface ScanState {
       fewest: number,
       most: number,
       usualBytes: number,
-      runs?: number,
-      runUnit?: number,
+      runs: number,
+      runUnit: number,
     ];
   }[];
 }
@@ -163,7 +163,7 @@ export class SampleScanner {
       if (!saved || !lane.codec.restore(saved.codec)) return false;
       lane.clocks.restore(saved.clocks);
       [lane.epoch, lane.taken, lane.fewestSlices, lane.mostSlices, lane.usualBytes] = saved.counts;
-      [, , , , , lane.runs = 0, lane.runUnit = 0] = saved.counts;
+      [, , , , , lane.runs, lane.runUnit] = saved.counts;
       return true;
     });
     if (!fits) return false;

@@ -24,6 +24,8 @@ interface Made {
   readonly pictures?: string;
   readonly video?: readonly string[];
   readonly audio?: readonly string[];
+  /** Tracks of sound. */
+  readonly tracks?: number;
 }
 
 const h264 = ['libx264', '-preset', 'ultrafast', '-bf', '2', '-g', '250', '-pix_fmt', 'yuv420p'];
@@ -31,11 +33,23 @@ const h264 = ['libx264', '-preset', 'ultrafast', '-bf', '2', '-g', '250', '-pix_
 /** A recording made by ffmpeg, and its bytes. */
 function made({ name, rate, seconds, variable, ...rest }: Made): Uint8Array {
   const path = join(folder, name);
+  const tracks = Array.from({ length: rest.tracks ?? 1 }).flatMap(() => ['-map', '1:a']);
   const left = variable ? ['-vf', `select=gt(random(${variable})\\,0.3)`, '-vsync', 'vfr'] : [];
   runFfmpeg(
     ...['-f', 'lavfi', '-i', `${rest.pictures ?? 'testsrc2'}=size=160x120:rate=${rate}`],
     ...['-f', 'lavfi', '-i', 'anoisesrc=color=brown:sample_rate=48000:amplitude=0.3:seed=7'],
-    ...['-t', String(seconds), ...left, '-c:v', ...(rest.video ?? h264), '-threads', '1'],
+    ...[
+      '-map',
+      '0:v',
+      ...tracks,
+      '-t',
+      String(seconds),
+      ...left,
+      '-c:v',
+      ...(rest.video ?? h264),
+      '-threads',
+      '1',
+    ],
     ...['-c:a', ...(rest.audio ?? ['aac', '-ac', '1', '-b:a', '64k']), path],
   );
   return new Uint8Array(readFileSync(path));
@@ -136,6 +150,39 @@ describe('given a recording with a hole in its middle', () => {
     },
   );
 });
+
+describe('given no reference and sound that no encoder signed', () => {
+  const alac = ['alac', '-sample_fmt', 's16p'];
+  const kinds: readonly (readonly [what: string, tracks: number, Made])[] = [
+    ['two tracks beside 25 pictures a second', 2, { name: 'two25.mp4', rate: 25, seconds: 8 }],
+    ['two tracks beside 24 pictures a second', 2, { name: 'two24.mp4', rate: 24, seconds: 8 }],
+    ['one track beside 10 pictures a second', 1, { name: 'one10.mp4', rate: 10, seconds: 12 }],
+    [
+      'ALAC beside 10 pictures a second',
+      1,
+      { name: 'alac.mp4', rate: 10, seconds: 12, audio: alac },
+    ],
+  ];
+
+  test.each(kinds)(
+    '%s: the tracks are counted right, and their times are those of the pictures',
+    (_, tracks, kind) => {
+      const whole = made({ ...kind, tracks });
+      const left = withoutIndex(whole);
+      // The name of the encoder stands in bits that no decoder reads.
+      for (let at = left.indexOf(0x4c); at >= 0; at = left.indexOf(0x4c, at + 1)) {
+        if (latin(left.subarray(at, at + 4)) === 'Lavc') left.fill(0x78, at, at + 4);
+      }
+      const [pictures, ...sounds] = shiftsOf(whole, left, []);
+      expect(sounds.map(({ missing }) => missing)).toEqual(Array(tracks).fill(0));
+      // Where no encoder signs, the priming is not known.
+      for (const sound of [pictures, ...sounds])
+        expect(farthest(sound as Shift)).toBeLessThan(0.05);
+    },
+  );
+});
+
+const latin = (bytes: Uint8Array): string => String.fromCharCode(...bytes);
 
 test('Motion JPEG under `mp4v` is called what it is, and a reference of it is taken', () => {
   const video = ['mjpeg', '-q:v', '3', '-pix_fmt', 'yuvj420p'];
