@@ -287,8 +287,14 @@ const trialLimits = { holes: 2, holeBytes: 4 * 1024 };
 const damageLimits = { holes: 3, holeBytes: 1024 * 1024 };
 const leastBefore = 48;
 
+/** How much of a file's head a model covers; one hole of damage in it is forgiven. */
 function coverage(source: ByteSource, from: number, model: MediaModel): number {
-  return cover(source, from, model).share;
+  const { share, scanner } = cover(source, from, model, false);
+  // Wrong models stumble at once. Where many samples followed each other there is damage.
+  const before = scanner.samples.holes[0]?.samplesBefore ?? scanner.samples.count;
+  return share >= leastShare || before < leastBefore
+    ? share
+    : cover(source, from, model, true).share;
 }
 
 interface Coverage {
@@ -306,25 +312,11 @@ function coverWith(
 ): Coverage {
   const track = sound && soundLayout(2, sound, sound.rates[0] ?? 48_000);
   const tracks = [plainTrack(layout), ...(track ? [plainTrack(track)] : [])];
-  return cover(source, from, { timescale: 1000, writer: null, tracks });
-}
-
-function cover(source: ByteSource, from: number, model: MediaModel): Coverage {
-  const first = coverWithin(source, from, model, false);
-  // Wrong models stumble at once. Where many samples followed each other there is damage.
-  const [hole] = first.scanner.samples.holes;
-  const before = hole?.samplesBefore ?? first.scanner.samples.count;
-  if (first.share >= leastShare || before < leastBefore) return first;
-  return coverWithin(source, from, model, true);
+  return cover(source, from, { timescale: 1000, writer: null, tracks }, false);
 }
 
 /** @param isDamaged  the largest hole is damage, and not the model's fault */
-function coverWithin(
-  source: ByteSource,
-  from: number,
-  model: MediaModel,
-  isDamaged: boolean,
-): Coverage {
+function cover(source: ByteSource, from: number, model: MediaModel, isDamaged: boolean): Coverage {
   const scanner = new SampleScanner(model, from);
   scanner.limits = isDamaged ? damageLimits : trialLimits;
   const to = Math.min(source.size, from + coverageBytes);

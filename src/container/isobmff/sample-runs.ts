@@ -39,8 +39,8 @@ export function splitRun(
     ? pictureEnd(window, at, lane, context)
     : runEnd(window, at, lane, context);
   if (end === 'ends') return 'ends';
-  if (end < 0) return [];
   if (end >= window.to && !window.isFinal && context.bounding.length > 0) return 'ends';
+  if (end < 0 || holdsHole(window, at, end, lane, context)) return [];
   return lane.codec.framing === 'fixed'
     ? fixedParts(at, end, lane, context.model)
     : guessedParts(window, at, end, lane, context);
@@ -50,7 +50,7 @@ export function splitRun(
 function runEnd(window: ScanWindow, at: number, lane: Lane, context: RunContext): number {
   const isFixed = lane.codec.framing === 'fixed';
   const longest = isFixed ? longestFixedRun : longestGuessedRun;
-  const step = isFixed ? runHabit(lane) || lane.codec.fixedBytes : 1;
+  const step = isFixed ? lane.codec.fixedBytes : 1;
   if (context.bounding.length === 0) return Math.min(window.to, at + piece - (piece % step));
   const begins = (place: number) => sampleBegins(window, at, place, lane, context);
   for (const length of likelyRuns(lane, context.model)) {
@@ -61,12 +61,7 @@ function runEnd(window: ScanWindow, at: number, lane: Lane, context: RunContext)
   // Until there is a start that is sure the likeliest of the others is kept.
   let [best, lowest, until] = [-1, Number.POSITIVE_INFINITY, limit];
   let largeEnd = -1;
-  for (let place = at + 1; place < until; place += 1) {
-    if ((place - at) % step !== 0) {
-      // Runs do not add up to a sample that is none by chance: there is a hole between.
-      if (isFixed && isChained(window, place, lane, context)) return -1;
-      continue;
-    }
+  for (let place = at + step; place < until; place += step) {
     const found = begins(place);
     if (found === 'none') continue;
     if (largeEnd >= 0) {
@@ -88,6 +83,33 @@ function runEnd(window: ScanWindow, at: number, lane: Lane, context: RunContext)
   }
   if (best >= 0) return best;
   return limit >= window.to ? window.to : -1;
+}
+
+// Runs are seldom longer than so many usual ones.
+const mostUsual = 4;
+
+/**
+ * Whether an unusual run of uncompressed sound, of which any bytes may be some, has a hole in it: a sample
+ * begins for certain where no frame ends, or where runs of this file do not if it is far too long. An odd
+ * run that is not is kept: recorders write some when they pause.
+ */
+function holdsHole(
+  window: ScanWindow,
+  at: number,
+  end: number,
+  lane: Lane,
+  context: RunContext,
+): boolean {
+  const { framing, fixedBytes } = lane.codec;
+  const habit = runHabit(lane);
+  const length = end - at;
+  const isUsual = habit > 0 ? length % habit === 0 : length <= mostUsual * lane.usualBytes;
+  if (framing !== 'fixed' || context.bounding.length === 0 || isUsual) return false;
+  for (let place = at + 1; place < end; place += 1) {
+    const isFrame = (place - at) % fixedBytes === 0;
+    if (!isFrame && isChained(window, place, lane, context)) return true;
+  }
+  return habit > 0 && length > mostUsual * habit && isChained(window, end, lane, context);
 }
 
 const laterIsOdd = 1.5;

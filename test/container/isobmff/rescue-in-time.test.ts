@@ -184,6 +184,24 @@ describe('given no reference and sound that no encoder signed', () => {
 
 const latin = (bytes: Uint8Array): string => String.fromCharCode(...bytes);
 
+test('when runs of uncompressed sound end odd, as behind a pause, then they are sound and no hole', () => {
+  const audio = ['pcm_s24le', '-ac', '2'];
+  const once = { name: 'once.mov', rate: 25, seconds: 5.01, audio };
+  made(once);
+  const path = join(folder, 'paused.mov');
+  runFfmpeg('-stream_loop', '3', '-i', join(folder, once.name), '-c', 'copy', path);
+  const whole = new Uint8Array(readFileSync(path));
+  const left = withoutIndex(whole);
+  const soundOf = (bytes: Uint8Array) =>
+    tracksOf(memorySource(bytes))[1]?.samples.reduce((sum, { size }) => sum + size, 0);
+  for (const references of [[profileOf(whole)], []]) {
+    const source = memorySource(left);
+    const repair = plan(isobmff.planRepair(source, { references }));
+    expect(repair.findings.join(' ')).not.toContain('Hole');
+    expect(soundOf(written(source, repair))).toBe(soundOf(whole));
+  }
+});
+
 test('Motion JPEG under `mp4v` is called what it is, and a reference of it is taken', () => {
   const video = ['mjpeg', '-q:v', '3', '-pix_fmt', 'yuvj420p'];
   const whole = made({ name: 'mjpeg.mp4', rate: 25, seconds: 6, video });
