@@ -21,6 +21,8 @@ export interface RunContext {
   readonly model: MediaModel;
   /** A picture whose time is known: the first, or the first behind a hole. Null until it is found. */
   readonly anchor: Anchor | null;
+  /** The file is cut off where the scan ends: a box that was closed there is not. */
+  readonly isCutOff: boolean;
 }
 
 /**

@@ -143,6 +143,15 @@ export class FieldWriter {
     });
   }
 
+  /** The entries that `fill` puts in, and in front of them their number, which it gives. */
+  counted(fill: () => number): this {
+    const at = this.#length;
+    this.u32(0);
+    const count = fill();
+    this.#view.setUint32(at, count);
+    return this;
+  }
+
   /** What was written; not copied. */
   bytes(): Uint8Array {
     return this.#bytes.subarray(0, this.#length);

@@ -37,7 +37,8 @@ export function buildMovie(
   longOffsets: boolean,
 ): Uint8Array {
   const samples = tracks.reduce((sum, track) => sum + track.samples.count, 0);
-  const out = new FieldWriter(4096 + samples * 12);
+  // All that tables can take: memory that is not written to is none, and growing would copy.
+  const out = new FieldWriter(4096 + samples * mostTableBytes);
   const lengths = tracks.map((track) => playedTicks(track, timescale));
   out.box('moov', () => {
     writeMovieHeader(out, timescale, Math.max(0, ...lengths), nextId(tracks));
@@ -48,6 +49,9 @@ export function buildMovie(
   });
   return out.bytes();
 }
+
+/** Of a sample: an entry of each of `stts`, `ctts`, `stss`, `stsc`, `stsz` and `co64`. */
+export const mostTableBytes = 8 + 8 + 4 + 12 + 4 + 8;
 
 function nextId(tracks: readonly OutputTrack[]): number {
   return 1 + Math.max(0, ...tracks.map((track) => track.layout.id));
@@ -166,10 +170,10 @@ function writeTables(
     writeRuns(out, 'ctts', isSigned ? 1 : 0, samples.shift, samples.count);
   }
   writeSyncSamples(out, samples);
-  const chunks = chunksOf(samples, place);
+  const chunks = () => chunksOf(samples, place);
   writeChunkRuns(out, chunks);
   writeSizes(out, samples);
-  writeOffsets(out, chunks.offsets, longOffsets);
+  writeOffsets(out, chunks, longOffsets);
 }
 
 /** Run lengths: a count and a value each (`stts`, `ctts`). */
@@ -180,78 +184,72 @@ function writeRuns(
   values: Uint32Array | Int32Array,
   count: number,
 ): void {
-  let runs = 0;
-  for (let index = 0; index < count; index += 1) {
-    if (index === 0 || values[index] !== values[index - 1]) runs += 1;
-  }
-  out.fullBox(type, version, 0, () => {
-    out.u32(runs);
-    for (let index = 0; index < count; ) {
+  const fill = () => {
+    let runs = 0;
+    for (let index = 0; index < count; runs += 1) {
       let next = index + 1;
       while (next < count && values[next] === values[index]) next += 1;
       out.u32(next - index).u32((values[index] ?? 0) >>> 0);
       index = next;
     }
-  });
+    return runs;
+  };
+  out.fullBox(type, version, 0, () => out.counted(fill));
 }
 
 function writeSyncSamples(out: FieldWriter, samples: SampleColumns): void {
   const sync = samples.sync.subarray(0, samples.count);
-  let count = 0;
-  for (const flag of sync) count += flag;
-  if (count === samples.count) return;
-  out.fullBox('stss', 0, 0, () => {
-    out.u32(count);
+  if (sync.every((flag) => flag === 1)) return;
+  const fill = () => {
+    let count = 0;
     sync.forEach((flag, index) => {
-      if (flag === 1) out.u32(index + 1);
+      if (flag === 0) return;
+      out.u32(index + 1);
+      count += 1;
     });
-  });
+    return count;
+  };
+  out.fullBox('stss', 0, 0, () => out.counted(fill));
 }
 
-interface Chunks {
-  readonly offsets: number[];
-  readonly samples: number[];
-  readonly descriptions: number[];
+/** Samples of one description that lie in the file without a gap (§8.7.4). */
+interface Chunk {
+  readonly offset: number;
+  readonly samples: number;
+  readonly description: number;
 }
 
-/** Samples that follow each other in the file without a gap share a chunk. */
-function chunksOf(samples: SampleColumns, place: OffsetMap): Chunks {
-  const chunks: Chunks = { offsets: [], samples: [], descriptions: [] };
-  let end = -1;
+/** Walked for each table anew: a list of those of ten hours would take more memory than the tables. */
+function* chunksOf(samples: SampleColumns, place: OffsetMap): Generator<Chunk> {
+  let [offset, count, description, end] = [0, 0, 0, -1];
   for (let index = 0; index < samples.count; index += 1) {
-    const offset = place.media(samples.offset[index] ?? 0);
-    const last = chunks.samples.length - 1;
-    const description = samples.description[index] ?? 1;
-    if (offset === end && chunks.descriptions[last] === description) {
-      chunks.samples[last] = (chunks.samples[last] ?? 0) + 1;
-    } else {
-      chunks.offsets.push(offset);
-      chunks.samples.push(1);
-      chunks.descriptions.push(description);
+    const at = place.media(samples.offset[index] ?? 0);
+    const described = samples.description[index] ?? 1;
+    if (at !== end || described !== description) {
+      if (count > 0) yield { offset, samples: count, description };
+      [offset, count, description] = [at, 0, described];
     }
-    end = offset + (samples.size[index] ?? 0);
+    count += 1;
+    end = at + (samples.size[index] ?? 0);
   }
-  return chunks;
+  if (count > 0) yield { offset, samples: count, description };
 }
 
-function writeChunkRuns(out: FieldWriter, chunks: Chunks): void {
-  const changes: number[] = [];
-  chunks.samples.forEach((count, index) => {
-    const same =
-      index > 0 &&
-      count === chunks.samples[index - 1] &&
-      chunks.descriptions[index] === chunks.descriptions[index - 1];
-    if (!same) changes.push(index);
-  });
-  out.fullBox('stsc', 0, 0, () => {
-    out.u32(changes.length);
-    for (const index of changes) {
-      out
-        .u32(index + 1)
-        .u32(chunks.samples[index] ?? 0)
-        .u32(chunks.descriptions[index] ?? 1);
+function writeChunkRuns(out: FieldWriter, chunks: () => Iterable<Chunk>): void {
+  const fill = () => {
+    let [number, runs] = [0, 0];
+    let last: Chunk | null = null;
+    for (const chunk of chunks()) {
+      number += 1;
+      const { samples, description } = chunk;
+      if (samples === last?.samples && description === last.description) continue;
+      out.u32(number).u32(samples).u32(description);
+      runs += 1;
+      last = chunk;
     }
-  });
+    return runs;
+  };
+  out.fullBox('stsc', 0, 0, () => out.counted(fill));
 }
 
 function writeSizes(out: FieldWriter, samples: SampleColumns): void {
@@ -264,14 +262,17 @@ function writeSizes(out: FieldWriter, samples: SampleColumns): void {
   });
 }
 
-function writeOffsets(out: FieldWriter, offsets: readonly number[], isLong: boolean): void {
-  out.fullBox(isLong ? 'co64' : 'stco', 0, 0, () => {
-    out.u32(offsets.length);
-    for (const offset of offsets) {
+function writeOffsets(out: FieldWriter, chunks: () => Iterable<Chunk>, isLong: boolean): void {
+  const fill = () => {
+    let count = 0;
+    for (const { offset } of chunks()) {
       if (isLong) out.u64(offset);
       else out.u32(offset);
+      count += 1;
     }
-  });
+    return count;
+  };
+  out.fullBox(isLong ? 'co64' : 'stco', 0, 0, () => out.counted(fill));
 }
 
 /** PCM: every frame is a sample of the same size and of one tick; a column entry is a run of them. */
@@ -281,42 +282,46 @@ function writePcmTables(
   place: OffsetMap,
   longOffsets: boolean,
 ): void {
-  const { samples, layout } = track;
-  const { frameBytes, codec } = layout.entry;
   const pauses = pausesOf(track);
-  const chunks: Chunks = { offsets: [], samples: [], descriptions: [] };
+  const chunks = () => pcmChunksOf(track, pauses, place);
   let frames = 0;
-  let end = -1;
-  const add = (offset: number, count: number, description: number) => {
-    chunks.offsets.push(offset);
-    chunks.samples.push(count);
-    chunks.descriptions.push(description);
-    frames += count;
-  };
-  for (let index = 0; index < samples.count; index += 1) {
-    const count = Math.floor((samples.size[index] ?? 0) / frameBytes);
-    const offset = place.media(samples.offset[index] ?? 0);
-    const description = samples.description[index] ?? 1;
-    const last = chunks.samples.length - 1;
-    if (offset === end) {
-      chunks.samples[last] = (chunks.samples[last] ?? 0) + count;
-      frames += count;
-    } else add(offset, count, description);
-    end = offset + count * frameBytes;
-    for (const quiet of pauseChunks(pauses.get(index) ?? 0)) {
-      add(place.silence(codec), quiet, description);
-      end = -1;
-    }
-  }
+  for (const { samples } of chunks()) frames += samples;
   out.fullBox('stts', 0, 0, () => {
     out.u32(frames > 0 ? 1 : 0);
     if (frames > 0) out.u32(frames).u32(1);
   });
   writeChunkRuns(out, chunks);
   out.fullBox('stsz', 0, 0, () => {
-    out.u32(frameBytes).u32(frames);
+    out.u32(track.layout.entry.frameBytes).u32(frames);
   });
-  writeOffsets(out, chunks.offsets, longOffsets);
+  writeOffsets(out, chunks, longOffsets);
+}
+
+/** Frames that lie without a gap, and the silence of the pauses between them. */
+function* pcmChunksOf(
+  { samples, layout }: OutputTrack,
+  pauses: ReadonlyMap<number, number>,
+  place: OffsetMap,
+): Generator<Chunk> {
+  const { frameBytes, codec } = layout.entry;
+  let [offset, frames, description, end] = [0, 0, 0, -1];
+  for (let index = 0; index < samples.count; index += 1) {
+    const at = place.media(samples.offset[index] ?? 0);
+    const described = samples.description[index] ?? 1;
+    if (at !== end || described !== description) {
+      if (frames > 0) yield { offset, samples: frames, description };
+      [offset, frames, description] = [at, 0, described];
+    }
+    const count = Math.floor((samples.size[index] ?? 0) / frameBytes);
+    frames += count;
+    end = at + count * frameBytes;
+    for (const quiet of pauseChunks(pauses.get(index) ?? 0)) {
+      if (frames > 0) yield { offset, samples: frames, description };
+      yield { offset: place.silence(codec), samples: quiet, description };
+      [frames, end] = [0, -1];
+    }
+  }
+  if (frames > 0) yield { offset, samples: frames, description };
 }
 
 /** Signs the file, so that a repaired one is known again (`©too`, as QuickTime and ffmpeg do). */

@@ -9,7 +9,7 @@ import type { ByteSource } from '../bytes.ts';
 import type { OutputPiece } from '../repair-plan.ts';
 import { boxAt } from './boxes.ts';
 import { FieldWriter } from './fields.ts';
-import { buildMovie, type OutputTrack } from './movie-writer.ts';
+import { buildMovie, mostTableBytes, type OutputTrack } from './movie-writer.ts';
 import { silenceFor } from './pcm-silence.ts';
 
 export interface OutputLayout {
@@ -115,9 +115,9 @@ function indexInFront(
   const media = Math.max(0, end - first);
   const length = media + quiet.length;
   const header = length + 8 > 0xffffffff ? 16 : 8;
-  // Tables take at most 28 bytes a sample: that much is added before deciding on 64-bit offsets.
+  // The tables in front of the media decide, too, on 64-bit offsets.
   const samples = tracks.reduce((sum, track) => sum + track.samples.count, 0);
-  const isLong = length + samples * 28 + 1024 * 1024 > 0xffffffff;
+  const isLong = length + samples * mostTableBytes + 1024 * 1024 > 0xffffffff;
   // Chunk borders do not depend on where the media begins, so neither does the size of the index.
   const placeAt = (body: number) => ({
     media: (offset: number) => body + offset - first,

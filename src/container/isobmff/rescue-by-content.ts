@@ -30,10 +30,10 @@ export function rescueByContent(
   found: FileOutline,
   context: RepairContext,
 ): RescuedMedia | NoRepair {
-  const from = found.media[0]?.from ?? found.stop;
+  const from = mediaStart(found);
   const resumed = context.saved ? resume(context.saved) : null;
   if (resumed && resumed.scanner.position <= source.size && resumed.scanner.position >= from) {
-    return finishScan(source, from, resumed, context, []);
+    return finishScan(source, found, resumed, context, []);
   }
   const known = referenceCandidates(context.references);
   const ranked = rankCandidates(source, from, known);
@@ -48,7 +48,7 @@ export function rescueByContent(
     refused.push(`The pictures do not decode with ${one.candidate.origin}.`);
   }
   if (fitting && fitting.share >= surelyShare)
-    return scanWith(source, from, fitting.candidate, context, refused);
+    return scanWith(source, found, fitting.candidate, context, refused);
   const sizes = known.flatMap(({ model }) => sizesOf(model));
   const isQuickTime = found.brand === 'qt  ' || found.brand === '';
   const guess = guessModel(source, from, { sizes, isQuickTime }, context);
@@ -56,16 +56,18 @@ export function rescueByContent(
     // Much of the head is lost with it: to damage, unless the file explains itself better.
     const own = guess?.isCertain ? fitOf(source, from, guess.model).share : 0;
     const better = guess && own > fitting.covered * 1.2 ? guess : fitting.candidate;
-    return scanWith(source, from, better, context, refused);
+    return scanWith(source, found, better, context, refused);
   }
   // A reference with which most pictures decode is better than a guess nothing confirms; one with
   // which none does would only show wrong ones.
   const doubtedOrNone = doubted ?? (guess ? null : (ranked[0]?.candidate ?? null));
   if (doubtedOrNone && !guess?.isCertain)
-    return scanWith(source, from, doubtedOrNone, context, refused);
-  if (guess) return scanWith(source, from, guess, context, refused);
+    return scanWith(source, found, doubtedOrNone, context, refused);
+  if (guess) return scanWith(source, found, guess, context, refused);
   return nothingFits(context.references.length, known);
 }
+
+const mediaStart = (found: FileOutline): number => found.media[0]?.from ?? found.stop;
 
 // Less than this of a file's media does not show which reference fits.
 const leastToFollow = 64 * 1024;
@@ -205,24 +207,25 @@ function fitOf(source: ByteSource, from: number, model: MediaModel): Fit {
 /** Scans the whole file with one model. */
 function scanWith(
   source: ByteSource,
-  from: number,
+  found: FileOutline,
   candidate: Candidate,
   context: RepairContext,
   refused: readonly string[],
 ): RescuedMedia | NoRepair {
-  const scanner = new SampleScanner(candidate.model, from);
-  return finishScan(source, from, { candidate, scanner }, context, refused);
+  const scanner = new SampleScanner(candidate.model, mediaStart(found));
+  return finishScan(source, found, { candidate, scanner }, context, refused);
 }
 
 /** Scans to the end, gives every sample its time, and says what was found. */
 function finishScan(
   source: ByteSource,
-  from: number,
+  found: FileOutline,
   { candidate, scanner }: ResumedScan,
   context: RepairContext,
   refused: readonly string[],
 ): RescuedMedia | NoRepair {
   const { model, origin } = candidate;
+  scanner.isClosed = !found.openMedia && !found.torn && found.stop === source.size;
   scanner.scan(source, source.size, true, context.progress);
   const { samples, lanes } = scanner;
   if (samples.count === 0) {
@@ -255,7 +258,7 @@ function finishScan(
     timescale: timed.timescale,
     method: 'tables rebuilt from the bitstream',
     findings,
-    mediaBytes: source.size - from,
+    mediaBytes: source.size - mediaStart(found),
     lostMs: Math.round(timed.lostSeconds * 1000),
   };
 }

@@ -2,7 +2,8 @@
  * Samples as columns: where each sample of a track lies and when it is decoded and shown.
  *
  * Typed arrays, 22 bytes a sample: a recording of ten hours has millions of them, and an object for
- * each would cost five times as much.
+ * each would cost five times as much. A column that nothing but zeros were put into costs nothing: a
+ * page of memory that was never written is not there.
  */
 
 /** Samples of one track in decoding order. Times are in ticks of the track. */
@@ -45,7 +46,7 @@ export class SampleColumns {
     this.offset[at] = offset;
     this.size[at] = size;
     this.duration[at] = duration;
-    this.shift[at] = shift;
+    if (shift !== 0) this.shift[at] = shift;
     this.sync[at] = sync ? 1 : 0;
     this.description[at] = description;
   }

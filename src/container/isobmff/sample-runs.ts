@@ -332,7 +332,7 @@ function guessedParts(
   end: number,
   lane: Lane,
   context: RunContext,
-): RunPart[] {
+): RunPart[] | 'ends' {
   const { codec } = lane;
   window.cover(at, end - at);
   const place = at - window.start;
@@ -340,6 +340,7 @@ function guessedParts(
   if (!codec.splitRun) return [{ lane, length }];
   // Where only the piece ends and not the run, the last cuts are not to be trusted.
   const isPiece = end < window.to && context.bounding.length === 0;
+  const isTorn = end >= window.to && context.isCutOff;
   const packets = isPiece || end >= window.to ? 0 : packetsIn(length, lane, context);
   // Far more bytes than the packets that are due have: a hole begins here.
   if (lane.taken > 16 && packets > 0 && length > packets * (lane.usualBytes * 4 + 1024)) return [];
@@ -347,11 +348,11 @@ function guessedParts(
   if (lengths.length === 0 && packets > 0) {
     lengths = codec.splitRun(window.bytes, place, place + length, 0);
   }
-  const surplus = isPiece ? 3 : 0;
-  return lengths.slice(0, Math.max(0, lengths.length - surplus)).map((bytes) => ({
-    lane,
-    length: bytes,
-  }));
+  // What a cut leaves of a packet looks like a whole one, but where all have the same size.
+  const last = isTorn && lengths.at(-1) !== lane.usualBytes ? 1 : 0;
+  const kept = lengths.slice(0, Math.max(0, lengths.length - (isPiece ? 3 : last)));
+  if (isTorn && kept.length === 0 && lengths.length > 0) return 'ends';
+  return kept.map((bytes) => ({ lane, length: bytes }));
 }
 
 /** How many packets a run holds: the clock of the pictures bounds it, their size decides. */

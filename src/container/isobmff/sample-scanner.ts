@@ -62,6 +62,8 @@ export class SampleScanner {
   position: number;
   /** A trial gives up at a hole of more bytes, or at more holes; a repair does not. */
   limits = { holes: Number.POSITIVE_INFINITY, holeBytes: Number.POSITIVE_INFINITY };
+  /** The media was closed where the source ends: its last sample is not cut off. */
+  isClosed = false;
   /** Why the scan stopped: at the end, inside a sample that is cut off, or waiting for more. */
   tornFrom = -1;
   readonly #lanes: Lane[];
@@ -413,14 +415,14 @@ export class SampleScanner {
     if (lane.codec.isSureStart) return window.isSureStart(lane.codec, at);
     if (this.#lengthless.length === this.#sure.length) return this.#chain(window, at, lane, 4) >= 4;
     const fixed = this.#lengthless.find(({ codec }) => codec.framing === 'fixed');
-    if (fixed && runHabit(fixed) > 0) return isChained(window, at, fixed, this.#context());
+    if (fixed && runHabit(fixed) > 0) return isChained(window, at, fixed, this.#context(window));
     const length = window.measure(lane.codec, at);
     return length > 0 && this.#continues(window, at + length);
   };
 
   /** Cuts a run without lengths, up to the next sample that has one, into samples. */
   #takeRun(window: ScanWindow): 'taken' | 'ends' | 'nothing' {
-    const run = splitRun(window, this.position, this.#context());
+    const run = splitRun(window, this.position, this.#context(window));
     if (run === 'ends') return 'ends';
     if (run.length === 0) return 'nothing';
     const [{ lane }] = run as readonly [RunPart, ...RunPart[]];
@@ -438,8 +440,9 @@ export class SampleScanner {
     return 'taken';
   }
 
-  #context(): RunContext {
+  #context({ atSourceEnd, isFinal }: ScanWindow): RunContext {
     return {
+      isCutOff: isFinal && atSourceEnd && !this.isClosed,
       lengthless: this.#lengthless,
       bounding: this.#bounding,
       model: this.#model,

@@ -32,6 +32,11 @@ export class ScanWindow {
     return this.start + this.bytes.length;
   }
 
+  /** The scan has to stop where the source ends, and not before something else in it. */
+  get atSourceEnd(): boolean {
+    return this.to === this.#source.size;
+  }
+
   /** True when the window reaches the end of the media, for good. */
   get atEnd(): boolean {
     return this.isFinal && this.end >= this.to;

@@ -331,7 +331,7 @@ function soundTrack(
 ): OutputTrack {
   const { timescale } = model.layout;
   const rate = clock.rates[track] ?? timescale;
-  const samples = new SampleColumns();
+  const samples = new SampleColumns(found.perTrack(track + 1)[track]);
   let sounded = 0;
   let ticks = 0;
   for (let number = 0; number < found.count; number += 1) {
