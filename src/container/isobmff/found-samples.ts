@@ -24,6 +24,9 @@ export interface Hole {
   readonly zeros: boolean;
 }
 
+/** Memory that nothing was written to is none; each growing leaves the smaller columns to be collected. */
+const growth = 3;
+
 /** More holes than a disk with real damage leaves; those beyond are counted with the last one. */
 const mostHoles = 10_000;
 
@@ -48,7 +51,7 @@ export class FoundSamples {
 
   push(offset: number, size: number, track: number, flags: number, order: number): void {
     const at = this.count;
-    if (at === this.offset.length) this.#grow(Math.ceil(at * 1.5) + 16);
+    if (at === this.offset.length) this.#grow(at * growth + 16);
     this.count = at + 1;
     this.offset[at] = offset;
     this.size[at] = size;

@@ -41,15 +41,16 @@ export function timeSamples(
   const pictures = new Map<number, ShownPictures>();
   model.tracks.forEach((track, place) => {
     if ((counts[place] ?? 0) === 0 || track.layout.entry.kind !== 'video') return;
-    const bounds = boundsOf(found, place, roughly, lead >= 0);
+    const bounds = boundsOf(found, place, roughly);
     const codec = lanes.find((lane) => lane.tracks.includes(place))?.codec;
-    const times = pictureTimes(bounds, track, codec?.frameRate ?? 0);
-    pictures.set(place, shownPictures(found, track, place, times, codec?.reorderDepth ?? 0));
+    const { ticks, ...timing } = pictureTimes(bounds, track, codec?.frameRate ?? 0);
+    const depth = codec?.reorderDepth ?? 0;
+    pictures.set(place, shownPictures(found, track, place, ticks, timing, depth));
   });
   const early = startsEarly(model, counts, pictures);
   const [first] = pictures.values();
-  const lost = lostByPictures(byBytes, first?.times.soundLate ?? []);
-  const clock = soundClock(found, model, lanes, lead, lost);
+  const lost = lostByPictures(byBytes, first?.timing.soundLate ?? []);
+  const clock = found.holes.length > 0 ? soundClock(found, model, lanes, lead, lost) : roughly;
   model.tracks.forEach((track, place) => {
     const { kind, codec } = track.layout.entry;
     if ((counts[place] ?? 0) === 0 || codec === unknownCodec) return;
@@ -60,7 +61,7 @@ export function timeSamples(
       const begun = { ...track, delayed: track.delayed + early };
       tracks.push(soundTrack(found, begun, place, clock, timescale));
     } else {
-      const bounds = boundsOf(found, place, clock, lead >= 0);
+      const bounds = boundsOf(found, place, clock);
       tracks.push(eventTrack(found, track, place, bounds, clock.endTime));
     }
   });
@@ -69,8 +70,8 @@ export function timeSamples(
     tracks: tracks.map((track) => withoutLostReferences(track, ids)),
     timescale,
     lostSeconds: clock.lost.reduce((sum, seconds) => sum + seconds, 0),
-    method: first?.times.method ?? null,
-    unconfirmedRate: first?.times.unconfirmedRate ?? 0,
+    method: first?.timing.method ?? null,
+    unconfirmedRate: first?.timing.unconfirmedRate ?? 0,
   };
 }
 
@@ -119,9 +120,10 @@ const guessedSlack = 0.15;
 interface SoundClock {
   readonly isPcm: boolean;
   readonly slack: number;
-  /** Number among all found, and time, of each sample of the leading sound. */
-  readonly numbers: Int32Array;
-  readonly times: Float64Array;
+  /** The track that leads; -1 without sound. */
+  readonly lead: number;
+  /** Second at which its first sample begins, and the one at which its last ends. */
+  readonly startTime: number;
   readonly endTime: number;
   /** Ticks per second of each sound track. */
   readonly rates: readonly number[];
@@ -143,14 +145,11 @@ function soundClock(
   const rates = ratesOf(model, lanes);
   const isSound = model.tracks.map((track) => track.layout.entry.kind === 'audio');
   const clocks = model.tracks.map((track) => track.delayed - track.skipped);
-  const count = lead < 0 ? 0 : (found.perTrack(model.tracks.length)[lead] ?? 0);
-  const numbers = new Int32Array(count);
-  const times = new Float64Array(count);
+  const startTime = clocks[lead] ?? 0;
   const gaps = new Map<number, number>();
   const borders = found.holes.map((hole) => hole.samplesBefore);
   const pending = new Map<number, number>();
   let hole = 0;
-  let taken = 0;
   for (let number = 0; number < found.count; number += 1) {
     while (hole < borders.length && (borders[hole] ?? 0) <= number) {
       const sound = clocks.filter((_, place) => isSound[place] && (rates[place] ?? 0) > 0);
@@ -168,18 +167,14 @@ function soundClock(
       gaps.set(number, gap);
       pending.delete(track);
     }
-    const time = clocks[track] ?? 0;
-    if (track === lead) {
-      numbers[taken] = number;
-      times[taken] = time;
-      taken += 1;
-    }
-    clocks[track] = time + (found.order[number] ?? 0) / Math.max(1, rates[track] ?? 1);
+    const seconds = (found.order[number] ?? 0) / Math.max(1, rates[track] ?? 1);
+    clocks[track] = (clocks[track] ?? 0) + seconds;
   }
   const isPcm = (model.tracks[lead]?.layout.entry.frameBytes ?? 0) > 0;
   const leading = lanes.find((lane) => lane.tracks.includes(lead));
   const slack = leading?.codec.framing === 'guessed' ? guessedSlack : usualSlack;
-  return { isPcm, slack, numbers, times, endTime: clocks[lead] ?? 0, rates, gaps, lost, borders };
+  const endTime = clocks[lead] ?? 0;
+  return { isPcm, slack, lead, startTime, endTime, rates, gaps, lost, borders };
 }
 
 /** Ticks per second of each track's lane; 0 without one. */
@@ -222,44 +217,43 @@ function lostSeconds(found: FoundSamples, model: MediaModel, lanes: readonly Lan
   return found.holes.map((hole) => ((hole.to - hole.from) * length) / bytes);
 }
 
-function boundsOf(
-  found: FoundSamples,
-  track: number,
-  clock: SoundClock,
-  hasSound: boolean,
-): PictureBounds {
+/** The sounds around each sample of a track. Only those of the same stretch: a hole is a jump in time. */
+function boundsOf(found: FoundSamples, track: number, clock: SoundClock): PictureBounds {
+  const { lead, isPcm, borders, lost, slack } = clock;
+  const rate = Math.max(1, clock.rates[lead] ?? 1);
   const count = found.perTrack(track + 1)[track] ?? 0;
   const before = new Float64Array(count).fill(Number.NEGATIVE_INFINITY);
   const behind = new Float64Array(count).fill(Number.POSITIVE_INFINITY);
   const stretch = new Uint16Array(count);
-  let place = 0;
-  let sound = 0;
-  let hole = 0;
+  let [place, open, hole] = [0, 0, 0];
+  let time = clock.startTime;
+  let last = Number.NEGATIVE_INFINITY;
   for (let number = 0; number < found.count; number += 1) {
-    while (hole < clock.borders.length && (clock.borders[hole] ?? 0) <= number) hole += 1;
-    while (sound < clock.numbers.length && (clock.numbers[sound] ?? 0) < number) sound += 1;
-    if (found.track[number] !== track) continue;
-    stretch[place] = hole;
-    if (hasSound) {
-      // Only sounds of the same stretch bound a picture: a hole is a jump of unknown length.
-      const from = hole > 0 ? (clock.borders[hole - 1] ?? 0) : 0;
-      const to = clock.borders[hole] ?? Number.POSITIVE_INFINITY;
-      if (sound < clock.numbers.length && (clock.numbers[sound] ?? 0) < to) {
-        behind[place] = clock.times[sound] ?? 0;
-      }
-      if (sound > 0 && (clock.numbers[sound - 1] ?? -1) >= from) {
-        // PCM comes in runs of any length: only where a run ends tells the time.
-        before[place] = clock.isPcm ? (behind[place] ?? 0) : (clock.times[sound - 1] ?? 0);
-      }
+    for (; hole < borders.length && (borders[hole] ?? 0) <= number; hole += 1) {
+      [open, last] = [place, Number.NEGATIVE_INFINITY];
     }
-    place += 1;
+    if (found.track[number] === lead) {
+      time += clock.gaps.get(number) ?? 0;
+      behind.fill(time, open, place);
+      // PCM comes in runs of any length: only where a run ends tells the time.
+      if (isPcm && Number.isFinite(last)) before.fill(time, open, place);
+      [open, last] = [place, time];
+      time += (found.order[number] ?? 0) / rate;
+    } else if (found.track[number] === track) {
+      stretch[place] = hole;
+      if (!isPcm) before[place] = last;
+      place += 1;
+    }
   }
-  return { count, before, behind, stretch, lost: clock.lost, slack: clock.slack };
+  return { count, before, behind, stretch, lost, slack };
 }
+
+/** How pictures were timed; the times themselves are in the samples. */
+type Timing = Omit<PictureTimes, 'ticks'>;
 
 /** Pictures with their decoding times and composition offsets. */
 interface ShownPictures {
-  readonly times: PictureTimes;
+  readonly timing: Timing;
   readonly samples: SampleColumns;
   /** Ticks from decoding the first picture to showing the first. */
   readonly delay: number;
@@ -271,10 +265,12 @@ function shownPictures(
   found: FoundSamples,
   model: TrackModel,
   track: number,
-  times: PictureTimes,
+  ticks: Float64Array,
+  timing: Timing,
   reorderDepth: number,
 ): ShownPictures {
-  const count = times.ticks.length;
+  const { timescale, usual, method } = timing;
+  const count = ticks.length;
   const order = new Int32Array(count);
   const starts = new Uint8Array(count);
   const cuts = new Uint8Array(count);
@@ -290,33 +286,33 @@ function shownPictures(
       cuts[place] = 1;
     }
     starts[place] = cuts[place] === 1 || flags & foundFlags.epochStart ? 1 : 0;
-    const next = times.ticks[place + 1] ?? (times.ticks[place] ?? 0) + times.usual;
-    const duration = next - (times.ticks[place] ?? 0);
+    const next = ticks[place + 1] ?? (ticks[place] ?? 0) + usual;
+    const duration = next - (ticks[place] ?? 0);
     const isSync = (flags & foundFlags.sync) !== 0;
     samples.push(found.offset[number] ?? 0, found.size[number] ?? 0, duration, 0, isSync);
     place += 1;
   }
   const ranks = displayRanks(order, starts, cuts);
-  const bySeconds = Math.round((model.reordering * times.timescale) / times.usual);
+  const bySeconds = Math.round((model.reordering * timescale) / usual);
   const atLeast = Math.max(model.heldBack ?? bySeconds, reorderDepth);
-  const { shifts, delay } = compositionOffsets(times.ticks, ranks, times.usual, atLeast, cuts);
+  const { shifts, delay } = compositionOffsets(ticks, ranks, usual, atLeast, cuts);
   samples.shift.set(shifts);
   // Placed one by one, the first pictures may be held back for another time than the reference's.
-  const held = times.method === 'constant' ? 0 : delay / times.timescale - model.reordering;
-  return { times, samples, delay, shownFrom: times.shownFrom + held };
+  const held = method === 'constant' ? 0 : delay / timescale - model.reordering;
+  return { timing, samples, delay, shownFrom: timing.shownFrom + held };
 }
 
 function pictureTrack(
   model: TrackModel,
-  { times, samples, delay, shownFrom }: ShownPictures,
+  { timing: { timescale }, samples, delay, shownFrom }: ShownPictures,
   early: number,
   movieTimescale: number,
 ): OutputTrack {
   const delayed = shownFrom + early;
-  const shown = { skipped: delay, delayed, timescale: times.timescale };
-  const isPlain = !model.hasEdits && Math.abs(delayed - delay / times.timescale) < 0.0005;
+  const shown = { skipped: delay, delayed, timescale };
+  const isPlain = !model.hasEdits && Math.abs(delayed - delay / timescale) < 0.0005;
   return {
-    layout: { ...model.layout, timescale: times.timescale },
+    layout: { ...model.layout, timescale },
     samples,
     edits: isPlain ? [] : editsFor(samples.ticks() + delay, shown, movieTimescale),
   };
