@@ -112,6 +112,28 @@ describe('given a recording without its index and another of the same recorder',
     },
   );
 
+  test('wherever it is cut, what is left of a packet of Opus is no packet; closed media keeps its last one', () => {
+    const whole = recording('h264-opus.mp4');
+    const left = withoutIndex(whole);
+    const endsOf = (file: Uint8Array) =>
+      tracksOf(memorySource(file))[1]?.samples.map(({ offset, size }) => offset + size) ?? [];
+    const trueEnds = endsOf(whole);
+    const lastEnd = (bytes: Uint8Array) => {
+      const source = memorySource(bytes);
+      const repair = plan(isobmff.planRepair(source, { references: [profileOf(whole)] }));
+      return endsOf(written(source, repair)).at(-1);
+    };
+    // The same bytes behind a size that says where they end.
+    expect(lastEnd(whole.slice(0, left.length))).toBe(trueEnds.at(-1));
+    fc.assert(
+      fc.property(fc.integer({ min: left.length >> 1, max: left.length - 1 }), (cut) => {
+        const last = lastEnd(left.slice(0, cut));
+        expect(last === cut && !trueEnds.includes(cut)).toBe(false);
+      }),
+      { numRuns: 100 },
+    );
+  });
+
   test.each([
     ['with', true],
     ['without', false],
