@@ -121,6 +121,11 @@ export interface SampleCodec {
    * whose index ends there. After `needsMore`, `last.soFar` are the bytes it has at least.
    */
   endSurprise?(bytes: Uint8Array, at: number, end: number): number;
+  /**
+   * Only codecs whose packets have no length: a packet begins at `at` for certain, however long it is; it
+   * ends at `end` or before. Teaches what beginnings are like.
+   */
+  teach?(bytes: Uint8Array, at: number, end: number): void;
   /** Only sound: how unusual it is for `at` … `end` to be one packet, as above. */
   surprise?(bytes: Uint8Array, at: number, end: number): number;
   /**

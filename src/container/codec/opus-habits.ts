@@ -15,21 +15,27 @@ export class Habits {
   last = 0;
   /** Packets judged. */
   count = 0;
-  private ticks = 0;
   private meanLog = 0;
-  private readonly tocs = new Float64Array(256);
+  /** How packets begin: those that begin for certain, and all that were judged. */
+  private readonly sure = new Beginnings();
+  private readonly all = new Beginnings();
   /** Sizes of the last packets, which may be of several tracks. */
   private readonly sizes: number[] = [];
-  /** How frames of CELT begin; of others the first bytes behind the TOC. */
-  private readonly heads = new HeadHabit();
-  private readonly second = new ByteHabit();
-  private readonly third = new ByteHabit();
   /** What the coder leaves unused at the end. */
   private readonly ending = new ByteHabit();
 
+  /** So many certain beginnings tell more than all that were split off before, of which some were none. */
+  private get beginnings(): Beginnings {
+    return this.sure.count >= enough ? this.sure : this.all;
+  }
+
   /** A TOC that was there before. */
   isKnown(toc: number): boolean {
-    return (this.tocs[toc] ?? 0) > 0;
+    return this.sure.share(toc) > 0 || this.all.share(toc) > this.leastShare;
+  }
+
+  private get leastShare(): number {
+    return this.sure.count >= enough ? 0.02 : 0;
   }
 
   /** A TOC that was there before; before the first packet, any. */
@@ -39,19 +45,19 @@ export class Habits {
 
   /** Encoders change how they code from packet to packet, hardly ever how long a packet lasts. */
   mayFollow(bytes: Uint8Array, at: number): boolean {
-    return this.count === 0 || opusPacketTicks(bytes, at) === this.ticks;
+    return this.count === 0 || opusPacketTicks(bytes, at) === this.beginnings.ticks;
+  }
+
+  /** A packet that begins at `at` for certain, and ends at `end` or before. */
+  teach(bytes: Uint8Array, at: number, end: number): void {
+    this.sure.calibrate(bytes, at, end);
+    this.sure.learn(bytes, at, end);
   }
 
   learn(bytes: Uint8Array, at: number, end: number): void {
-    const toc = bytes[at] ?? 0;
-    this.ticks = opusPacketTicks(bytes, at);
     this.last = end - at;
     this.count++;
-    this.tocs[toc] = (this.tocs[toc] ?? 0) + 1;
-    if (!this.heads.learn(bytes, at, end)) {
-      if (end - at > 1) this.second.add(bytes[at + 1] ?? 0);
-      if (end - at > 2) this.third.add(bytes[at + 2] ?? 0);
-    }
+    this.all.learn(bytes, at, end);
     if (end - at > 3) this.ending.add(bytes[end - 1] ?? 0);
     this.sizes.push(end - at);
     if (this.sizes.length > 4) this.sizes.shift();
@@ -79,15 +85,9 @@ export class Habits {
    * @param isSameStart  the last call was about these bytes and this start, with another end
    */
   surpriseAlone(bytes: Uint8Array, at: number, end: number, isSameStart = false): number {
-    const toc = (0.99 * (this.tocs[bytes[at] ?? 0] ?? 0) + 0.01) / (this.count + 0.01);
-    const start = Math.log((end - at) / (256 * toc));
     // No byte counts twice, nor one of the next packet.
     const ending = end - at > 3 ? this.ending.surprise(bytes[end - 1] ?? 0) : 0;
-    const head = this.heads.surprise(bytes, at, end, isSameStart);
-    if (head !== null) return start + head + ending;
-    const second = end - at > 1 ? this.second.surprise(bytes[at + 1] ?? 0) : 0;
-    const third = end - at > 2 ? this.third.surprise(bytes[at + 2] ?? 0) : 0;
-    return start + second + third + ending;
+    return Math.log(end - at) + this.beginnings.surprise(bytes, at, end, isSameStart) + ending;
   }
 
   /** How likely such a size is after those of the last packets; 0 when there were none. */
@@ -112,13 +112,117 @@ const doubt = 8;
 /** Heads are read up to here, for packets of any length: the longest that were seen had 60 bytes. */
 const longestHead = 96;
 
+const enough = 16;
+
+/** How packets begin. */
+class Beginnings {
+  count = 0;
+  /** How long the last one lasted. */
+  ticks = 0;
+  private readonly tocs = new Float64Array(256);
+  /** Of frames of CELT their heads; of others the first bytes behind the TOC. */
+  private readonly heads = new HeadHabit();
+  private readonly worths = new Worths();
+  private readonly second = new ByteHabit();
+  private readonly third = new ByteHabit();
+
+  /** The part of all that had this TOC. */
+  share(toc: number): number {
+    return (this.tocs[toc] ?? 0) / Math.max(1, this.count);
+  }
+
+  learn(bytes: Uint8Array, at: number, end: number): void {
+    const toc = bytes[at] ?? 0;
+    this.count++;
+    this.ticks = opusPacketTicks(bytes, at);
+    this.tocs[toc] = (this.tocs[toc] ?? 0) + 1;
+    if (this.heads.learn(bytes, at, end)) return;
+    if (end - at > 1) this.second.add(bytes[at + 1] ?? 0);
+    if (end - at > 2) this.third.add(bytes[at + 2] ?? 0);
+  }
+
+  /** A head that is one for certain, and bytes inside of it that are none: what is each worth? */
+  calibrate(bytes: Uint8Array, at: number, end: number): void {
+    const frame = opusFirstFrame(bytes, at);
+    if (this.count < enough || frame < 0 || frame + probe + longestHead > end) return;
+    const toc = bytes[at] ?? 0;
+    this.worths.add(
+      this.heads.worthOf(bytes, frame, toc),
+      this.heads.worthOf(bytes, frame + probe, toc),
+    );
+  }
+
+  /** Negative logarithm of the beginning's likelihood against that of any bytes; see `surpriseAlone`. */
+  surprise(bytes: Uint8Array, at: number, end: number, isSameStart: boolean): number {
+    const toc = (0.99 * (this.tocs[bytes[at] ?? 0] ?? 0) + 0.01) / (this.count + 0.01);
+    const start = -Math.log(256 * toc);
+    const worth = this.heads.worth(bytes, at, end, isSameStart);
+    if (worth !== null) return start - this.worths.likelihood(worth);
+    const second = end - at > 1 ? this.second.surprise(bytes[at + 1] ?? 0) : 0;
+    const third = end - at > 2 ? this.third.surprise(bytes[at + 2] ?? 0) : 0;
+    return start + second + third;
+  }
+}
+
+/** So far behind a head's first byte its bits are as good as chance, and no packet begins. */
+const probe = 9;
+
+/**
+ * What heads are worth, and what other bytes are. The symbols of a head are no independent witnesses: an onset
+ * makes many of them odd at once. So their sum is only a measure, and how often heads and other bytes
+ * reach it tells the likelihood.
+ */
+class Worths {
+  private readonly heads = new Spread();
+  private readonly others = new Spread();
+
+  add(head: number, other: number): void {
+    this.heads.add(head);
+    this.others.add(other);
+  }
+
+  /** Logarithm of the likelihood of a head of this worth against that of other bytes. */
+  likelihood(worth: number): number {
+    const { heads, others } = this;
+    if (heads.count < enough) return worth;
+    const below = Math.max(0, heads.mean - worth) / heads.below;
+    const above = Math.max(0, worth - others.mean) / others.above;
+    return Math.log(others.above / heads.below) + (above ** 2 - below ** 2) / 2;
+  }
+}
+
+/** The mean of some values and how far they stray from it to each side. */
+class Spread {
+  count = 0;
+  mean = 0;
+  private squareBelow = 1;
+  private squareAbove = 1;
+
+  add(value: number): void {
+    this.count += 1;
+    const weight = 1 / Math.min(this.count, 256);
+    this.mean += (value - this.mean) * weight;
+    const off = value - this.mean;
+    this.squareBelow += (2 * Math.min(0, off) ** 2 - this.squareBelow) * weight;
+    this.squareAbove += (2 * Math.max(0, off) ** 2 - this.squareAbove) * weight;
+  }
+
+  get below(): number {
+    return Math.sqrt(this.squareBelow) + 1;
+  }
+
+  get above(): number {
+    return Math.sqrt(this.squareAbove) + 1;
+  }
+}
+
 /** How often the symbols of heads had which value, by their kind. */
 class HeadHabit {
   private readonly head = new CeltHead();
   private readonly seen = new Float64Array(symbolKinds * values);
   private readonly counts = new Float64Array(symbolKinds);
   /** What the start that was asked for last is worth, by its first so many bytes. */
-  private readonly worth = new Float64Array(longestHead + 1);
+  private readonly worths = new Float64Array(longestHead + 1);
 
   /** False where the packet is none of CELT alone. */
   learn(bytes: Uint8Array, at: number, end: number): boolean {
@@ -135,30 +239,36 @@ class HeadHabit {
     return true;
   }
 
-  /** Negative logarithm of the head's likelihood against that of any bytes; null where there is none. */
-  surprise(bytes: Uint8Array, at: number, end: number, isSameStart: boolean): number | null {
+  /** Logarithm of the head's likelihood, symbol by symbol, against that of any bytes; null where there is none. */
+  worth(bytes: Uint8Array, at: number, end: number, isSameStart: boolean): number | null {
     const frame = opusFirstFrame(bytes, at);
     if (frame < 0) return null;
-    if (!isSameStart) this.weigh(bytes, at, frame);
-    return -(this.worth[Math.max(0, Math.min(longestHead, end - frame))] ?? 0);
+    if (!isSameStart) this.weigh(bytes, frame, bytes[at] ?? 0);
+    return this.worths[Math.max(0, Math.min(longestHead, end - frame))] ?? 0;
   }
 
-  private weigh(bytes: Uint8Array, at: number, frame: number): void {
-    const { head, worth } = this;
-    head.read(bytes, frame, frame + longestHead, bytes[at] ?? 0);
-    worth.fill(0);
+  /** The same for a frame that would begin at `frame` in a packet with this TOC. */
+  worthOf(bytes: Uint8Array, frame: number, toc: number): number {
+    this.weigh(bytes, frame, toc);
+    return this.worths[longestHead] ?? 0;
+  }
+
+  private weigh(bytes: Uint8Array, frame: number, toc: number): void {
+    const { head, worths } = this;
+    head.read(bytes, frame, frame + longestHead, toc);
+    worths.fill(0);
     let sum = 0;
     let filled = 0;
     for (let n = 0; n < head.count; n += 1) {
       const byte = Math.min(longestHead, Math.ceil((head.tells[n] ?? 0) / 8));
-      while (filled < byte) worth[filled++] = sum;
+      while (filled < byte) worths[filled++] = sum;
       const kind = head.kinds[n] ?? 0;
       const chance = head.chances[n] ?? 1;
       const seen = this.seen[kind * values + placeOf(head.values[n] ?? 0)] ?? 0;
       const usual = (seen + doubt * chance) / ((this.counts[kind] ?? 0) + doubt);
       sum += Math.log(usual / chance);
     }
-    worth.fill(sum, filled);
+    worths.fill(sum, filled);
   }
 }
 

@@ -42,6 +42,7 @@ export function opusCodec(channels: number): SampleCodec {
     mayStart: (bytes, at, end) => fitsToc(bytes, at, end) && habits.mayFollow(bytes, at),
     splitRun: (bytes, at, to, packets) => splitOpus({ bytes, at, to, packets }, habits),
     runSurprise: (bytes, at, to, packets) => surpriseOfRun({ bytes, at, to, packets }, habits),
+    teach: (bytes, at, end) => habits.teach(bytes, at, end),
     surprise: (bytes, at, end) => habits.surprise(bytes, at, end, habits.last || end - at),
   });
 }

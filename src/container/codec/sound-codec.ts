@@ -32,6 +32,7 @@ export interface SoundFraming {
   splitRun?(bytes: Uint8Array, at: number, to: number, packets: number): number[];
   runSurprise?(bytes: Uint8Array, at: number, to: number, packets: number): number;
   surprise?(bytes: Uint8Array, at: number, end: number): number;
+  teach?(bytes: Uint8Array, at: number, end: number): void;
 }
 
 /** Makes a sample codec of a way to measure sound. */
@@ -51,6 +52,7 @@ export function soundCodec(framing: SoundFraming): SampleCodec {
   const runSurprise = framing.runSurprise?.bind(framing);
   const surprise = framing.surprise?.bind(framing);
   const mayStart = framing.mayStart?.bind(framing);
+  const teach = framing.teach?.bind(framing);
 
   function measure(bytes: Uint8Array, at: number, end: number, atEnd = false): number {
     if (asked.at === at && asked.bytes === bytes && asked.end === end && asked.atEnd === atEnd) {
@@ -106,5 +108,6 @@ export function soundCodec(framing: SoundFraming): SampleCodec {
     ...(runSurprise ? { runSurprise } : {}),
     ...(surprise ? { surprise } : {}),
     ...(mayStart ? { mayStart } : {}),
+    ...(teach ? { teach } : {}),
   };
 }

@@ -355,11 +355,11 @@ function guessedParts(
   return kept.map((bytes) => ({ lane, length: bytes }));
 }
 
-/** How many packets a run holds: the clock of the pictures bounds it, their size decides. */
+/** How many packets a run holds: the clock of the pictures bounds it, their size decides. 0 without a clock. */
 function packetsIn(length: number, lane: Lane, context: RunContext): number {
   const { usualBytes } = lane;
-  const bySize = usualBytes > 0 ? Math.max(1, Math.round(length / usualBytes)) : 0;
   const [fewest, most] = packetsByClock(lane, context);
-  if (most === 0) return bySize;
+  if (most === 0) return 0;
+  const bySize = usualBytes > 0 ? Math.max(1, Math.round(length / usualBytes)) : 0;
   return Math.min(most, Math.max(fewest, bySize));
 }

@@ -428,6 +428,9 @@ export class SampleScanner {
     const [{ lane }] = run as readonly [RunPart, ...RunPart[]];
     const bytes = run.reduce((sum, part) => sum + part.length, 0);
     if (lane.codec.framing === 'fixed' && this.position + bytes < window.to) countRun(lane, bytes);
+    window.cover(this.position, bytes);
+    const from = this.position - window.start;
+    lane.codec.teach?.(window.bytes, from, from + bytes);
     for (const part of run) {
       const { codec } = part.lane;
       if (codec.framing === 'guessed') {
