@@ -126,6 +126,10 @@ export interface SampleCodec {
    * ends at `end` or before. Teaches what beginnings are like.
    */
   teach?(bytes: Uint8Array, at: number, end: number): void;
+  /** What beginnings are like, for another codec of the same stream. */
+  readonly taught?: object;
+  /** Takes over what another one was taught. */
+  learnFrom?(taught: object): void;
   /** Only sound: how unusual it is for `at` … `end` to be one packet, as above. */
   surprise?(bytes: Uint8Array, at: number, end: number): number;
   /**

@@ -17,7 +17,7 @@ export class Habits {
   count = 0;
   private meanLog = 0;
   /** How packets begin: those that begin for certain, and all that were judged. */
-  private readonly sure = new Beginnings();
+  sure = new Beginnings();
   private readonly all = new Beginnings();
   /** Sizes of the last packets, which may be of several tracks. */
   private readonly sizes: number[] = [];
@@ -115,7 +115,7 @@ const longestHead = 96;
 const enough = 16;
 
 /** How packets begin. */
-class Beginnings {
+export class Beginnings {
   count = 0;
   /** How long the last one lasted. */
   ticks = 0;

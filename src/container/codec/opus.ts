@@ -7,7 +7,7 @@
  * packets would be, against those seen so far (opus-habits.ts, docs/decisions/0204).
  */
 import { needsMore, notASample, type SampleCodec } from './codec.ts';
-import { Habits, surpriseOfSize } from './opus-habits.ts';
+import { Beginnings, Habits, surpriseOfSize } from './opus-habits.ts';
 import { longestFrame, opusDuration, opusPacketTicks } from './opus-packet.ts';
 import { soundCodec } from './sound-codec.ts';
 
@@ -43,6 +43,12 @@ export function opusCodec(channels: number): SampleCodec {
     splitRun: (bytes, at, to, packets) => splitOpus({ bytes, at, to, packets }, habits),
     runSurprise: (bytes, at, to, packets) => surpriseOfRun({ bytes, at, to, packets }, habits),
     teach: (bytes, at, end) => habits.teach(bytes, at, end),
+    get taught() {
+      return habits.sure;
+    },
+    learnFrom(taught) {
+      if (taught instanceof Beginnings) habits.sure = taught;
+    },
     surprise: (bytes, at, end) => habits.surprise(bytes, at, end, habits.last || end - at),
   });
 }

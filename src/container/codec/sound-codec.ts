@@ -33,6 +33,8 @@ export interface SoundFraming {
   runSurprise?(bytes: Uint8Array, at: number, to: number, packets: number): number;
   surprise?(bytes: Uint8Array, at: number, end: number): number;
   teach?(bytes: Uint8Array, at: number, end: number): void;
+  readonly taught?: object;
+  learnFrom?(taught: object): void;
 }
 
 /** Makes a sample codec of a way to measure sound. */
@@ -53,6 +55,7 @@ export function soundCodec(framing: SoundFraming): SampleCodec {
   const surprise = framing.surprise?.bind(framing);
   const mayStart = framing.mayStart?.bind(framing);
   const teach = framing.teach?.bind(framing);
+  const learnFrom = framing.learnFrom?.bind(framing);
 
   function measure(bytes: Uint8Array, at: number, end: number, atEnd = false): number {
     if (asked.at === at && asked.bytes === bytes && asked.end === end && asked.atEnd === atEnd) {
@@ -109,5 +112,7 @@ export function soundCodec(framing: SoundFraming): SampleCodec {
     ...(surprise ? { surprise } : {}),
     ...(mayStart ? { mayStart } : {}),
     ...(teach ? { teach } : {}),
+    ...(framing.taught ? { taught: framing.taught } : {}),
+    ...(learnFrom ? { learnFrom } : {}),
   };
 }

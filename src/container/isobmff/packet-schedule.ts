@@ -38,6 +38,9 @@ const mostMisfits = 0.06;
 const misfitCost = 40;
 // A frame has up to 1275 bytes (RFC 6716 §3.4), a packet of several has more; no recorder writes such.
 const mostBytes = 1500;
+// A constant rate cuts the gaps as they would be cut without it, but for a few: what it costs more than
+// that, a gap. Some hundredths where the rate is right; 18 and 42 where three of ten pictures, or most, were left out.
+const mostForced = 2;
 // How many orders are tried on a few gaps, and how many of them on all.
 const mostTried = 48;
 const mostKept = 6;
@@ -101,6 +104,7 @@ export function findSchedule(
   const finer = ordersAt(rough.rate, taken, packetTicks, [early - step, late + step, step / 8]);
   const [closest] = cheapest(groupBy(finer, byRest).slice(0, mostWhole), all);
   const best = judge.byFirstGap(closest ?? []) ?? rough;
+  if (all([best]) - judge.freely() > mostForced * taken.length) return null;
   const packets = best.counts.reduce((sum, count) => sum + count, 0);
   const total = taken.reduce((sum, [at, end]) => sum + end - at, 0);
   const { rate, headStart } = best;
@@ -175,28 +179,48 @@ function packetsWanted(gaps: readonly Gap[], counts: Uint16Array): number {
 // As long as nothing is known of the packets any cut will do: the first gaps are judged last.
 const unknown = 8;
 
+/** In place of a number of packets: as many as are likeliest. */
+const anyNumber = 0xffff;
+
 /** Judges orders by how unusual the packets are that they make of the gaps. */
 class Judge {
   readonly #bytes: Uint8Array;
   readonly #gaps: readonly Gap[];
   readonly #channels: number;
+  readonly #taught: object;
 
   constructor(bytes: Uint8Array, gaps: readonly Gap[], channels: number) {
     this.#bytes = bytes;
     this.#gaps = gaps;
     this.#channels = channels;
+    // Where a gap begins a packet does, whatever the order.
+    const codec = opusCodec(channels);
+    for (const [at, end] of gaps) if (end > at) codec.teach?.(bytes, at, end);
+    this.#taught = codec.taught ?? {};
+  }
+
+  #codec(): SampleCodec {
+    const codec = opusCodec(this.#channels);
+    codec.learnFrom?.(this.#taught);
+    return codec;
+  }
+
+  /** The cost of all gaps but the first when no order is kept to: each is cut as it is likeliest. */
+  freely(): number {
+    const counts = new Uint16Array(this.#gaps.length).fill(anyNumber);
+    return this.#read(this.#codec(), counts, 1, this.#gaps.length);
   }
 
   /** The cost of gaps `from` … `to`, each judged by others. */
   cost({ counts }: Order, from: number, to: number): number {
-    return this.#read(opusCodec(this.#channels), counts, from, to);
+    return this.#read(this.#codec(), counts, from, to);
   }
 
   /** Of orders that are alike but for the first gap, the one that makes most of that. */
   byFirstGap(orders: readonly Order[]): Order | undefined {
     const [any] = orders;
     if (!any) return undefined;
-    const codec = opusCodec(this.#channels);
+    const codec = this.#codec();
     this.#read(codec, any.counts, 1, fewGaps);
     const wanted = packetsWanted(this.#gaps, any.counts);
     const off = ({ counts }: Order) => Math.abs((counts[0] ?? 0) - wanted);
@@ -216,10 +240,14 @@ class Judge {
 
   #gap(codec: SampleCodec, place: number, count: number, learns: boolean): number {
     const [at = 0, end = 0] = this.#gaps[place] ?? [];
-    if (end === at && count === 0) return 0;
+    const isFree = count === anyNumber;
+    if (end === at && (count === 0 || isFree)) return 0;
     const mayFit = count > 0 && end > at && end - at <= count * mostBytes;
-    const lengths = mayFit ? (codec.splitRun?.(this.#bytes, at, end, count) ?? []) : [];
-    let cost = lengths.length === count && count > 0 ? 0 : misfitCost;
+    const lengths = mayFit
+      ? (codec.splitRun?.(this.#bytes, at, end, isFree ? 0 : count) ?? [])
+      : [];
+    const isSplit = isFree ? lengths.length > 0 : lengths.length === count && count > 0;
+    let cost = isSplit ? 0 : misfitCost;
     let position = at;
     for (const length of lengths) {
       cost += codec.surprise?.(this.#bytes, position, position + length) ?? 0;

@@ -213,6 +213,11 @@ function scanWith(
   refused: readonly string[],
 ): RescuedMedia | NoRepair {
   const scanner = new SampleScanner(candidate.model, mediaStart(found));
+  if (scanner.lanes.some(({ codec }) => codec.taught)) {
+    const head = new SampleScanner(candidate.model, mediaStart(found));
+    scanHead(head, source, mediaStart(found));
+    scanner.learnFrom(head);
+  }
   return finishScan(source, found, { candidate, scanner }, context, refused);
 }
 

@@ -101,6 +101,14 @@ export class SampleScanner {
     this.#opaque = model.tracks.map((_, place) => place).filter((place) => !known.has(place));
   }
 
+  /** Begins with what a scan of the same file has learned of packets that do not say how long they are. */
+  learnFrom(other: SampleScanner): void {
+    this.#lanes.forEach(({ codec }, place) => {
+      const { taught } = other.#lanes[place]?.codec ?? {};
+      if (taught) codec.learnFrom?.(taught);
+    });
+  }
+
   get lanes(): readonly Lane[] {
     return this.#lanes;
   }
