@@ -26,6 +26,11 @@ export const symbolKinds = energy + bands * others;
 
 const mostSymbols = 192;
 
+/** Sorts of frames: what their flags say. */
+export const frameSorts = 4;
+/** Kinds of symbols from here on are of those behind the flags. */
+export const firstBehindFlags = resolution;
+
 /** Edges of the bands in steps of 200 Hz (RFC 6716 table 55). */
 const edges = [
   0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 34, 40, 48, 60, 78, 100,
@@ -81,6 +86,8 @@ const trims = [126, 124, 119, 109, 87, 41, 19, 9, 4, 2, 0];
 /** Reads heads of frames, one at a time, into its own columns: `count` symbols of each are valid. */
 export class CeltHead {
   count = 0;
+  /** What sort of frame it is, below `frameSorts`: with a post-filter or not, transient or not. */
+  sort = 0;
   /** What each symbol says, below `symbolKinds`. */
   readonly kinds = new Uint16Array(mostSymbols);
   readonly values = new Int16Array(mostSymbols);
@@ -103,11 +110,13 @@ export class CeltHead {
     const end = bandsOf[(toc >> 5) & 3] ?? bands;
     const channels = toc & 4 ? channelsAtMost : 1;
     this.count = 0;
+    this.sort = 0;
     this.bits = (to - from) * 8;
     this.coder.reset(bytes, from, to);
     if (this.flag(kinds.silence, 15)) return;
     this.pitch();
     this.isTransient = length > 0 && this.has(3) && this.flag(kinds.transient, 3);
+    if (this.isTransient) this.sort += 1;
     const isIntra = this.has(3) && this.flag(kinds.intra, 3);
     const model = energyModels[2 * length + (isIntra ? 1 : 0)] ?? [];
     for (let band = 0; band < end; band += 1) {
@@ -148,6 +157,7 @@ export class CeltHead {
   /** The post-filter (§4.3.7.1): its period and gain are raw bits. */
   private pitch(): void {
     if (!this.has(16) || !this.flag(kinds.pitch, 1)) return;
+    this.sort += 2;
     const octave = this.coder.uniform(6);
     this.put(kinds.octave, octave, 1 / 6);
     this.coder.skipRaw(4 + octave + 3);

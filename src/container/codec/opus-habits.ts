@@ -3,7 +3,7 @@
  *
  * Packets of CELT are told by their heads (celt-head.ts), others by their first bytes.
  */
-import { CeltHead, symbolKinds } from './celt-head.ts';
+import { CeltHead, firstBehindFlags, frameSorts, symbolKinds } from './celt-head.ts';
 import { opusFirstFrame, opusPacketTicks } from './opus-packet.ts';
 
 /**
@@ -21,6 +21,8 @@ export class Habits {
   private readonly all = new Beginnings();
   /** Sizes of the last packets, which may be of several tracks. */
   private readonly sizes: number[] = [];
+  /** Sizes of all packets, by their logarithms. */
+  private readonly allSizes = new Float64Array(sizeSteps * 13);
   /** What the coder leaves unused at the end. */
   private readonly ending = new ByteHabit();
 
@@ -61,6 +63,10 @@ export class Habits {
     if (end - at > 3) this.ending.add(bytes[end - 1] ?? 0);
     this.sizes.push(end - at);
     if (this.sizes.length > 4) this.sizes.shift();
+    const step = stepOf(end - at);
+    for (let n = -1; n <= 1; n += 1) {
+      this.allSizes[step + n] = (this.allSizes[step + n] ?? 0) + (n === 0 ? 0.5 : 0.25);
+    }
     this.meanLog += (Math.log(end - at) - this.meanLog) * Math.max(1 / this.count, 1 / 32);
   }
 
@@ -90,18 +96,26 @@ export class Habits {
     return Math.log(end - at) + this.beginnings.surprise(bytes, at, end, isSameStart) + ending;
   }
 
-  /** How likely such a size is after those of the last packets; 0 when there were none. */
+  /** How likely such a size is after those of the packets before; 0 when there were none. */
   recently(length: number): number {
     let recent = 0;
     for (const size of this.sizes) recent += likeness(length, size) / this.sizes.length;
-    return recent;
+    if (this.count < leastSizes) return recent;
+    const seen = this.allSizes[stepOf(length)] ?? 0;
+    const usual = ((seen + 0.02) / this.count) * (sizeSteps / Math.LN2);
+    return 0.4 * recent + 0.6 * usual;
   }
 }
+
+/** Steps in which sizes are counted, in a doubling; and so many sizes tell which are usual. */
+const sizeSteps = 8;
+const leastSizes = 32;
+const stepOf = (size: number): number => 1 + Math.round(sizeSteps * Math.log2(Math.max(1, size)));
 
 /** The part of how unusual a packet is that depends on the size of the one before. */
 export function surpriseOfSize(length: number, before: number, recent: number): number {
   const after = likeness(length, before);
-  return -Math.log(0.6 * after + 0.4 * (recent || after));
+  return -Math.log(0.4 * after + 0.6 * (recent || after));
 }
 
 /** Values of symbols that are told apart: -8 and less … 8 and more. */
@@ -157,7 +171,8 @@ export class Beginnings {
     const toc = (0.99 * (this.tocs[bytes[at] ?? 0] ?? 0) + 0.01) / (this.count + 0.01);
     const start = -Math.log(256 * toc);
     const worth = this.heads.worth(bytes, at, end, isSameStart);
-    if (worth !== null) return start - this.worths.likelihood(worth);
+    // Of a packet that ends within its head there is not enough to be measured by.
+    if (worth !== null) return start - (this.heads.isWhole ? this.worths.likelihood(worth) : worth);
     const second = end - at > 1 ? this.second.surprise(bytes[at + 1] ?? 0) : 0;
     const third = end - at > 2 ? this.third.surprise(bytes[at + 2] ?? 0) : 0;
     return start + second + third;
@@ -218,9 +233,14 @@ class Spread {
 
 /** How often the symbols of heads had which value, by their kind. */
 class HeadHabit {
+  /** The packet that was asked about last goes on behind its head. */
+  isWhole = false;
+  /** Bytes of the head that was read last. */
+  private length = 0;
   private readonly head = new CeltHead();
-  private readonly seen = new Float64Array(symbolKinds * values);
-  private readonly counts = new Float64Array(symbolKinds);
+  private readonly symbols = new Symbols();
+  /** The same of one sort of frames: a hiss and a vowel have little in common. */
+  private readonly ofSort = Array.from({ length: frameSorts }, () => new Symbols());
   /** What the start that was asked for last is worth, by its first so many bytes. */
   private readonly worths = new Float64Array(longestHead + 1);
 
@@ -231,10 +251,9 @@ class HeadHabit {
     const { head } = this;
     head.read(bytes, frame, Math.max(frame, end), bytes[at] ?? 0);
     for (let n = 0; n < head.count; n += 1) {
-      const kind = head.kinds[n] ?? 0;
-      const place = kind * values + placeOf(head.values[n] ?? 0);
-      this.seen[place] = (this.seen[place] ?? 0) + 1;
-      this.counts[kind] = (this.counts[kind] ?? 0) + 1;
+      const [kind = 0, value = 0] = [head.kinds[n], head.values[n]];
+      this.symbols.add(kind, value);
+      if (kind >= firstBehindFlags) this.ofSort[head.sort]?.add(kind, value);
     }
     return true;
   }
@@ -244,6 +263,7 @@ class HeadHabit {
     const frame = opusFirstFrame(bytes, at);
     if (frame < 0) return null;
     if (!isSameStart) this.weigh(bytes, frame, bytes[at] ?? 0);
+    this.isWhole = end - frame >= this.length;
     return this.worths[Math.max(0, Math.min(longestHead, end - frame))] ?? 0;
   }
 
@@ -257,18 +277,37 @@ class HeadHabit {
     const { head, worths } = this;
     head.read(bytes, frame, frame + longestHead, toc);
     worths.fill(0);
+    const sort = this.ofSort[head.sort];
     let sum = 0;
     let filled = 0;
     for (let n = 0; n < head.count; n += 1) {
       const byte = Math.min(longestHead, Math.ceil((head.tells[n] ?? 0) / 8));
       while (filled < byte) worths[filled++] = sum;
-      const kind = head.kinds[n] ?? 0;
-      const chance = head.chances[n] ?? 1;
-      const seen = this.seen[kind * values + placeOf(head.values[n] ?? 0)] ?? 0;
-      const usual = (seen + doubt * chance) / ((this.counts[kind] ?? 0) + doubt);
+      const [kind = 0, value = 0, chance = 1] = [head.kinds[n], head.values[n], head.chances[n]];
+      const any = this.symbols.share(kind, value, chance);
+      const usual = kind < firstBehindFlags ? any : (sort?.share(kind, value, any) ?? any);
       sum += Math.log(usual / chance);
     }
     worths.fill(sum, filled);
+    this.length = filled;
+  }
+}
+
+/** How often symbols of each kind had which value. */
+class Symbols {
+  private readonly seen = new Float64Array(symbolKinds * values);
+  private readonly counts = new Float64Array(symbolKinds);
+
+  add(kind: number, value: number): void {
+    const place = kind * values + placeOf(value);
+    this.seen[place] = (this.seen[place] ?? 0) + 1;
+    this.counts[kind] = (this.counts[kind] ?? 0) + 1;
+  }
+
+  /** The part of a kind that had this value; little of what was seen is believed against `otherwise`. */
+  share(kind: number, value: number, otherwise: number): number {
+    const seen = this.seen[kind * values + placeOf(value)] ?? 0;
+    return (seen + doubt * otherwise) / ((this.counts[kind] ?? 0) + doubt);
   }
 }
 
@@ -312,7 +351,7 @@ const likenesses = Float64Array.from({ length: 8 * steps }, (_, step) => {
   const near = (0.45 / 0.035) * Math.exp(square * -408);
   const middle = (0.3 / 0.2) * Math.exp(square * -12.5);
   const far = (0.25 / 0.8) * Math.exp(square * -0.78);
-  return near + middle + far + 1e-6;
+  return (near + middle + far) / Math.sqrt(2 * Math.PI) + 1e-6;
 });
 
 const logs = Float64Array.from({ length: 8192 }, (_, value) => Math.log(Math.max(1, value)));
