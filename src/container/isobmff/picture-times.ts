@@ -252,10 +252,14 @@ function middleStart(
   return Number.isFinite(low) && Number.isFinite(high) ? (low + high) / 2 : null;
 }
 
+// Where the clock of the sound is off by more, no picture finds its place on a grid.
+const gridSlack = 0.006;
+
 /** A constant rate of which pictures were left out: those between two sounds stand evenly on its grid. */
 function gridTimes(bounds: PictureBounds, model: TrackModel, rate: Rate): PictureTimes | null {
   const step = rate.ticks / rate.timescale;
   const start = model.shownFrom;
+  const slack = Math.min(bounds.slack, gridSlack);
   const ticks = new Float64Array(bounds.count);
   let place = -1;
   let misfits = 0;
@@ -263,8 +267,8 @@ function gridTimes(bounds: PictureBounds, model: TrackModel, rate: Rate): Pictur
     const to = runEnd(bounds, from);
     const pictures = to - from;
     const [before = 0, behind = 0] = [bounds.before[from], bounds.behind[from]];
-    const low = Math.ceil((before + model.early - bounds.slack - start) / step);
-    const high = Math.floor((behind + model.late + bounds.slack - start) / step);
+    const low = Math.ceil((before + model.early - slack - start) / step);
+    const high = Math.floor((behind + model.late + slack - start) / step);
     const first = Number.isFinite(low) ? Math.max(place + 1, low) : place + 1;
     const places = Number.isFinite(low) && Number.isFinite(high) ? high - first + 1 : pictures;
     misfits += Math.max(0, pictures - Math.max(0, places));
