@@ -16,6 +16,8 @@ export class Habits {
   /** Packets judged. */
   count = 0;
   private meanLog = 0;
+  /** Where the packet begins that was taught last. */
+  private sureAt = -1;
   /** How packets begin: those that begin for certain, and all that were judged. */
   sure = new Beginnings();
   private readonly all = new Beginnings();
@@ -52,6 +54,7 @@ export class Habits {
 
   /** A packet that begins at `at` for certain, and ends at `end` or before. */
   teach(bytes: Uint8Array, at: number, end: number): void {
+    this.sureAt = at;
     this.sure.calibrate(bytes, at, end);
     this.sure.learn(bytes, at, end);
   }
@@ -61,6 +64,10 @@ export class Habits {
     this.count++;
     this.all.learn(bytes, at, end);
     if (end - at > 3) this.ending.add(bytes[end - 1] ?? 0);
+    const isSure = at === this.sureAt;
+    this.sureAt = -1;
+    // Any byte that is a TOC would make a packet of its own, and one such another.
+    if (end - at < leastBytes && !isSure) return;
     this.sizes.push(end - at);
     if (this.sizes.length > 4) this.sizes.shift();
     const step = stepOf(end - at);
@@ -110,6 +117,8 @@ export class Habits {
 /** Steps in which sizes are counted, in a doubling; and so many sizes tell which are usual. */
 const sizeSteps = 8;
 const leastSizes = 32;
+/** Shorter packets are believed where they begin for certain. */
+const leastBytes = 8;
 const stepOf = (size: number): number => 1 + Math.round(sizeSteps * Math.log2(Math.max(1, size)));
 
 /** The part of how unusual a packet is that depends on the size of the one before. */
@@ -191,20 +200,37 @@ class Worths {
   private readonly heads = new Spread();
   private readonly others = new Spread();
 
+  /** The part of all heads that are as good as chance. */
+  private unheard = fewest;
+
   add(head: number, other: number): void {
-    this.heads.add(head);
-    this.others.add(other);
+    const { heads, others } = this;
+    if (heads.count >= enough) {
+      const isLost = this.bySpread(head) < Math.log(this.unheard);
+      this.unheard += ((isLost ? 1 : fewest) - this.unheard) / Math.min(heads.count, 256);
+    }
+    heads.add(head);
+    others.add(other);
   }
 
   /** Logarithm of the likelihood of a head of this worth against that of other bytes. */
   likelihood(worth: number): number {
+    if (this.heads.count < enough) return worth;
+    const likelihood = this.bySpread(worth);
+    // Some heads are like none before: no other bytes are less likely to be one.
+    return likelihood > 20 ? likelihood : Math.log(Math.exp(likelihood) + this.unheard);
+  }
+
+  private bySpread(worth: number): number {
     const { heads, others } = this;
-    if (heads.count < enough) return worth;
     const below = Math.max(0, heads.mean - worth) / heads.below;
     const above = Math.max(0, worth - others.mean) / others.above;
     return Math.log(others.above / heads.below) + (above ** 2 - below ** 2) / 2;
   }
 }
+
+/** Of heads, at least so many are as good as chance. */
+const fewest = 0.005;
 
 /** The mean of some values and how far they stray from it to each side. */
 class Spread {

@@ -114,6 +114,24 @@ describe('given a recording of a variable rate with pictures out of order', () =
   });
 });
 
+describe('given a recording of a variable rate with Opus, which has no lengths', () => {
+  const opus = { rate: 30, audio: ['libopus', '-ac', '2', '-b:a', '96k'] };
+  const whole = () => made({ name: 'opus.mp4', seconds: 20, variable: 5, ...opus });
+  const other = () => made({ name: 'other-opus.mp4', seconds: 12, variable: 6, ...opus });
+
+  test.each([
+    ['with a reference of other pictures', () => [profileOf(other())]],
+    ['without a reference', () => []],
+  ] as const)('%s its packets come back, and pictures stay with them', (_, references) => {
+    const recording = whole();
+    const [pictures, sound] = shiftsOf(recording, withoutIndex(recording), references());
+    expect(pictures?.missing).toBe(0);
+    expect(sound?.missing).toBeLessThanOrEqual(1000 * 0.02);
+    const apart = middle(pictures as Shift) - middle(sound as Shift);
+    expect(Math.abs(apart)).toBeLessThan(0.022);
+  });
+});
+
 describe('given a recording with a hole in its middle', () => {
   const mjpeg = ['mjpeg', '-q:v', '3', '-pix_fmt', 'yuvj420p'];
   const pcm = ['pcm_s16le', '-ac', '2'];
