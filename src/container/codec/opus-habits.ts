@@ -1,10 +1,10 @@
 /**
  * What packets of Opus have in common: how they begin and end, and how large they are.
  *
- * Packets of CELT are told by their heads (celt-head.ts), others by their first bytes.
+ * Packets of CELT are told by their heads (celt-habits.ts), others by their first bytes.
  */
-import { CeltHead, firstBehindFlags, frameSorts, symbolKinds } from './celt-head.ts';
-import { opusFirstFrame, opusPacketTicks } from './opus-packet.ts';
+import { enough, HeadHabits } from './celt-habits.ts';
+import { opusPacketTicks } from './opus-packet.ts';
 
 /**
  * What the packets judged so far have in common. It guides the search and is no part of the truth,
@@ -127,16 +127,6 @@ export function surpriseOfSize(length: number, before: number, recent: number): 
   return -Math.log(0.4 * after + 0.6 * (recent || after));
 }
 
-/** Values of symbols that are told apart: -8 and less … 8 and more. */
-const widest = 8;
-const values = 2 * widest + 1;
-/** How many symbols chance's own spread is worth against those seen. */
-const doubt = 8;
-/** Heads are read up to here, for packets of any length: the longest that were seen had 60 bytes. */
-const longestHead = 96;
-
-const enough = 16;
-
 /** How packets begin. */
 export class Beginnings {
   count = 0;
@@ -144,8 +134,7 @@ export class Beginnings {
   ticks = 0;
   private readonly tocs = new Float64Array(256);
   /** Of frames of CELT their heads; of others the first bytes behind the TOC. */
-  private readonly heads = new HeadHabit();
-  private readonly worths = new Worths();
+  private readonly heads = new HeadHabits();
   private readonly second = new ByteHabit();
   private readonly third = new ByteHabit();
 
@@ -164,181 +153,21 @@ export class Beginnings {
     if (end - at > 2) this.third.add(bytes[at + 2] ?? 0);
   }
 
-  /** A head that is one for certain, and bytes inside of it that are none: what is each worth? */
+  /** Compares a beginning that is one for certain with bytes behind it that are none. */
   calibrate(bytes: Uint8Array, at: number, end: number): void {
-    const frame = opusFirstFrame(bytes, at);
-    if (this.count < enough || frame < 0 || frame + probe + longestHead > end) return;
-    const toc = bytes[at] ?? 0;
-    this.worths.add(
-      this.heads.worthOf(bytes, frame, toc),
-      this.heads.worthOf(bytes, frame + probe, toc),
-    );
+    if (this.count >= enough) this.heads.calibrate(bytes, at, end);
   }
 
   /** Negative logarithm of the beginning's likelihood against that of any bytes; see `surpriseAlone`. */
   surprise(bytes: Uint8Array, at: number, end: number, isSameStart: boolean): number {
     const toc = (0.99 * (this.tocs[bytes[at] ?? 0] ?? 0) + 0.01) / (this.count + 0.01);
     const start = -Math.log(256 * toc);
-    const worth = this.heads.worth(bytes, at, end, isSameStart);
-    // Of a packet that ends within its head there is not enough to be measured by.
-    if (worth !== null) return start - (this.heads.isWhole ? this.worths.likelihood(worth) : worth);
+    const head = this.heads.likelihood(bytes, at, end, isSameStart);
+    if (head !== null) return start - head;
     const second = end - at > 1 ? this.second.surprise(bytes[at + 1] ?? 0) : 0;
     const third = end - at > 2 ? this.third.surprise(bytes[at + 2] ?? 0) : 0;
     return start + second + third;
   }
-}
-
-/** So far behind a head's first byte its bits are as good as chance, and no packet begins. */
-const probe = 9;
-
-/**
- * What heads are worth, and what other bytes are. The symbols of a head are no independent witnesses: an onset
- * makes many of them odd at once. So their sum is only a measure, and how often heads and other bytes
- * reach it tells the likelihood.
- */
-class Worths {
-  private readonly heads = new Spread();
-  private readonly others = new Spread();
-
-  /** The part of all heads that are as good as chance. */
-  private unheard = fewest;
-
-  add(head: number, other: number): void {
-    const { heads, others } = this;
-    if (heads.count >= enough) {
-      const isLost = this.bySpread(head) < Math.log(this.unheard);
-      this.unheard += ((isLost ? 1 : fewest) - this.unheard) / Math.min(heads.count, 256);
-    }
-    heads.add(head);
-    others.add(other);
-  }
-
-  /** Logarithm of the likelihood of a head of this worth against that of other bytes. */
-  likelihood(worth: number): number {
-    if (this.heads.count < enough) return worth;
-    const likelihood = this.bySpread(worth);
-    // Some heads are like none before: no other bytes are less likely to be one.
-    return likelihood > 20 ? likelihood : Math.log(Math.exp(likelihood) + this.unheard);
-  }
-
-  private bySpread(worth: number): number {
-    const { heads, others } = this;
-    const below = Math.max(0, heads.mean - worth) / heads.below;
-    const above = Math.max(0, worth - others.mean) / others.above;
-    return Math.log(others.above / heads.below) + (above ** 2 - below ** 2) / 2;
-  }
-}
-
-/** Of heads, at least so many are as good as chance. */
-const fewest = 0.005;
-
-/** The mean of some values and how far they stray from it to each side. */
-class Spread {
-  count = 0;
-  mean = 0;
-  private squareBelow = 1;
-  private squareAbove = 1;
-
-  add(value: number): void {
-    this.count += 1;
-    const weight = 1 / Math.min(this.count, 256);
-    this.mean += (value - this.mean) * weight;
-    const off = value - this.mean;
-    this.squareBelow += (2 * Math.min(0, off) ** 2 - this.squareBelow) * weight;
-    this.squareAbove += (2 * Math.max(0, off) ** 2 - this.squareAbove) * weight;
-  }
-
-  get below(): number {
-    return Math.sqrt(this.squareBelow) + 1;
-  }
-
-  get above(): number {
-    return Math.sqrt(this.squareAbove) + 1;
-  }
-}
-
-/** How often the symbols of heads had which value, by their kind. */
-class HeadHabit {
-  /** The packet that was asked about last goes on behind its head. */
-  isWhole = false;
-  /** Bytes of the head that was read last. */
-  private length = 0;
-  private readonly head = new CeltHead();
-  private readonly symbols = new Symbols();
-  /** The same of one sort of frames: a hiss and a vowel have little in common. */
-  private readonly ofSort = Array.from({ length: frameSorts }, () => new Symbols());
-  /** What the start that was asked for last is worth, by its first so many bytes. */
-  private readonly worths = new Float64Array(longestHead + 1);
-
-  /** False where the packet is none of CELT alone. */
-  learn(bytes: Uint8Array, at: number, end: number): boolean {
-    const frame = opusFirstFrame(bytes, at);
-    if (frame < 0) return false;
-    const { head } = this;
-    head.read(bytes, frame, Math.max(frame, end), bytes[at] ?? 0);
-    for (let n = 0; n < head.count; n += 1) {
-      const [kind = 0, value = 0] = [head.kinds[n], head.values[n]];
-      this.symbols.add(kind, value);
-      if (kind >= firstBehindFlags) this.ofSort[head.sort]?.add(kind, value);
-    }
-    return true;
-  }
-
-  /** Logarithm of the head's likelihood, symbol by symbol, against that of any bytes; null where there is none. */
-  worth(bytes: Uint8Array, at: number, end: number, isSameStart: boolean): number | null {
-    const frame = opusFirstFrame(bytes, at);
-    if (frame < 0) return null;
-    if (!isSameStart) this.weigh(bytes, frame, bytes[at] ?? 0);
-    this.isWhole = end - frame >= this.length;
-    return this.worths[Math.max(0, Math.min(longestHead, end - frame))] ?? 0;
-  }
-
-  /** The same for a frame that would begin at `frame` in a packet with this TOC. */
-  worthOf(bytes: Uint8Array, frame: number, toc: number): number {
-    this.weigh(bytes, frame, toc);
-    return this.worths[longestHead] ?? 0;
-  }
-
-  private weigh(bytes: Uint8Array, frame: number, toc: number): void {
-    const { head, worths } = this;
-    head.read(bytes, frame, frame + longestHead, toc);
-    worths.fill(0);
-    const sort = this.ofSort[head.sort];
-    let sum = 0;
-    let filled = 0;
-    for (let n = 0; n < head.count; n += 1) {
-      const byte = Math.min(longestHead, Math.ceil((head.tells[n] ?? 0) / 8));
-      while (filled < byte) worths[filled++] = sum;
-      const [kind = 0, value = 0, chance = 1] = [head.kinds[n], head.values[n], head.chances[n]];
-      const any = this.symbols.share(kind, value, chance);
-      const usual = kind < firstBehindFlags ? any : (sort?.share(kind, value, any) ?? any);
-      sum += Math.log(usual / chance);
-    }
-    worths.fill(sum, filled);
-    this.length = filled;
-  }
-}
-
-/** How often symbols of each kind had which value. */
-class Symbols {
-  private readonly seen = new Float64Array(symbolKinds * values);
-  private readonly counts = new Float64Array(symbolKinds);
-
-  add(kind: number, value: number): void {
-    const place = kind * values + placeOf(value);
-    this.seen[place] = (this.seen[place] ?? 0) + 1;
-    this.counts[kind] = (this.counts[kind] ?? 0) + 1;
-  }
-
-  /** The part of a kind that had this value; little of what was seen is believed against `otherwise`. */
-  share(kind: number, value: number, otherwise: number): number {
-    const seen = this.seen[kind * values + placeOf(value)] ?? 0;
-    return (seen + doubt * otherwise) / ((this.counts[kind] ?? 0) + doubt);
-  }
-}
-
-function placeOf(value: number): number {
-  return widest + Math.max(-widest, Math.min(widest, value));
 }
 
 /** How often a byte had which value, exactly and by its first four bits. */

@@ -8,7 +8,8 @@ import type { ByteSource, Progress } from '../bytes.ts';
 import type { FileFollower, SavedScan } from '../format.ts';
 import type { Candidate } from './guessed-models.ts';
 import { readModel, writeModel } from './profile.ts';
-import { SampleScanner, type ScanState } from './sample-scanner.ts';
+import { SampleScanner } from './sample-scanner.ts';
+import { isScanState } from './scan-state.ts';
 
 /** A scan and what it was made with. */
 export interface ResumedScan {
@@ -65,46 +66,4 @@ export function resume(saved: SavedScan): ResumedScan | null {
     candidate: { model, origin, ...(typeof path === 'string' ? { path } : {}) },
     scanner,
   };
-}
-
-function isScanState(value: unknown): value is ScanState {
-  if (typeof value !== 'object' || value === null) return false;
-  const state = value as Readonly<Record<string, unknown>>;
-  const numbers = ['position', 'samples', 'holeFrom', 'searchedTo', 'realignFrom', 'timecode'];
-  return (
-    numbers.every((name) => Number.isSafeInteger(state[name])) &&
-    isAnchor(state['anchor']) &&
-    Array.isArray(state['lanes']) &&
-    state['lanes'].every(isLaneState) &&
-    Array.isArray(state['holes']) &&
-    state['holes'].every(isHole)
-  );
-}
-
-function isAnchor(value: unknown): boolean {
-  if (value === null) return true;
-  if (typeof value !== 'object') return false;
-  const { pictures, seconds, slack } = value as Readonly<Record<string, unknown>>;
-  return [pictures, seconds, slack].every(Number.isFinite);
-}
-
-function isLaneState(value: unknown): boolean {
-  if (typeof value !== 'object' || value === null) return false;
-  const { codec, clocks, counts } = value as Readonly<Record<string, unknown>>;
-  if (!Array.isArray(codec) || !Array.isArray(counts) || counts.length !== 7) return false;
-  if (typeof clocks !== 'object' || clocks === null) return false;
-  const { ticks, current, run } = clocks as Readonly<Record<string, unknown>>;
-  return (
-    counts.every(Number.isFinite) &&
-    Array.isArray(ticks) &&
-    ticks.every(Number.isFinite) &&
-    Number.isSafeInteger(current) &&
-    Number.isSafeInteger(run)
-  );
-}
-
-function isHole(value: unknown): boolean {
-  if (typeof value !== 'object' || value === null) return false;
-  const { from, to, samplesBefore, zeros } = value as Readonly<Record<string, unknown>>;
-  return [from, to, samplesBefore].every(Number.isSafeInteger) && typeof zeros === 'boolean';
 }

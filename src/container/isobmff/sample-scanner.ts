@@ -7,54 +7,17 @@
  * (PCM, Opus, VP9) are cut out of the run between two that have one (sample-runs.ts).
  */
 import { type ByteSource, Cancelled, type Progress } from '../bytes.ts';
-import { type CodecState, needsMore, notASample } from '../codec/codec.ts';
+import { needsMore, notASample } from '../codec/codec.ts';
 import { betweenSamples } from './boxes.ts';
 import type { Anchor, RunContext } from './due-packets.ts';
-import { FoundSamples, foundFlags, type Hole } from './found-samples.ts';
+import { FoundSamples, foundFlags } from './found-samples.ts';
 import { countRun, countSample, type Lane, lanesOf, runHabit } from './lanes.ts';
 import type { MediaModel } from './media-model.ts';
 import { endsInZeros, fitsOpaque, textsEnd } from './opaque-samples.ts';
 import { findNextSample, zeroRun } from './resync.ts';
 import { isChained, type RunPart, splitRun } from './sample-runs.ts';
+import { laneStates, restoreLanes, type ScanState } from './scan-state.ts';
 import { ScanWindow } from './scan-window.ts';
-import type { ClockState } from './track-clocks.ts';
-
-/** Where a scan stands, as JSON of a few kilobytes. The samples are kept apart, as bytes. */
-export interface ScanState {
-  readonly position: number;
-  readonly samples: number;
-  readonly holeFrom: number;
-  readonly searchedTo: number;
-  readonly realignFrom: number;
-  readonly anchor: Anchor | null;
-  readonly holes: readonly Hole[];
-  readonly timecode: number;
-  readonly lanes: readonly {
-    readonly codec: CodecState;
-    readonly clocks: ClockState;
-    readonly counts: readonly [
-      epoch: number,
-      taken: number,
-      fewest: number,
-      most: number,
-      usualBytes: number,
-      runs: number,
-      runUnit: number,
-    ];
-  }[];
-}
-
-type Counts = ScanState['lanes'][number]['counts'];
-
-const countsOf = (lane: Lane): Counts => [
-  lane.epoch,
-  lane.taken,
-  lane.fewestSlices,
-  lane.mostSlices,
-  lane.usualBytes,
-  lane.runs,
-  lane.runUnit,
-];
 
 export class SampleScanner {
   readonly samples = new FoundSamples();
@@ -156,27 +119,14 @@ export class SampleScanner {
       anchor: this.#anchor,
       holes: [...this.samples.holes],
       timecode: this.#timecode,
-      lanes: this.#lanes.map((lane) => ({
-        codec: lane.codec.state(),
-        clocks: lane.clocks.state(),
-        counts: countsOf(lane),
-      })),
+      lanes: laneStates(this.#lanes),
     };
   }
 
   /** Puts back what `state` returned and the bytes of its samples. False when they do not fit. */
   restore(state: ScanState, samples: Uint8Array): boolean {
-    if (samples.length < state.samples * 18 || state.lanes.length !== this.#lanes.length)
+    if (samples.length < state.samples * 18 || !restoreLanes(this.#lanes, state.lanes))
       return false;
-    const fits = this.#lanes.every((lane, place) => {
-      const saved = state.lanes[place];
-      if (!saved || !lane.codec.restore(saved.codec)) return false;
-      lane.clocks.restore(saved.clocks);
-      [lane.epoch, lane.taken, lane.fewestSlices, lane.mostSlices, lane.usualBytes] = saved.counts;
-      [, , , , , lane.runs, lane.runUnit] = saved.counts;
-      return true;
-    });
-    if (!fits) return false;
     this.samples.clear();
     this.samples.deserialise(samples.subarray(0, state.samples * 18));
     for (const hole of state.holes) this.samples.addHole(hole);
