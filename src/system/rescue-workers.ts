@@ -55,7 +55,8 @@ export class RescueWorkers {
     job: Extract<Job, { kind: K }>,
     options: RunOptions = {},
   ): Promise<JobAnswers[K]> {
-    const thread = await this.#freeThread();
+    // Without a turn of the event loop in between: a caller that computes next would hold up the job.
+    const thread = this.#freeThread() ?? (await this.#nextFreeThread());
     try {
       return (await thread.perform(job, options)) as JobAnswers[K];
     } finally {
@@ -73,21 +74,25 @@ export class RescueWorkers {
     for (const go of this.#waiting.splice(0)) go();
   }
 
-  async #freeThread(): Promise<Thread> {
+  #freeThread(): Thread | null {
+    if (this.#closed) throw new RoomtapeError('cancelled', 'Roomtape is ending.');
+    for (const thread of this.#threads) {
+      if (thread.dead) this.#threads.delete(thread);
+      else if (!thread.busy) return thread.take();
+    }
+    if (this.#threads.size >= this.#most) return null;
+    const thread = new Thread(this.#idleMs);
+    this.#threads.add(thread);
+    return thread.take();
+  }
+
+  async #nextFreeThread(): Promise<Thread> {
     for (;;) {
-      if (this.#closed) throw new RoomtapeError('cancelled', 'Roomtape is ending.');
-      for (const thread of this.#threads) {
-        if (thread.dead) this.#threads.delete(thread);
-        else if (!thread.busy) return thread.take();
-      }
-      if (this.#threads.size < this.#most) {
-        const thread = new Thread(this.#idleMs);
-        this.#threads.add(thread);
-        return thread.take();
-      }
       await new Promise<void>((go) => {
         this.#waiting.push(go);
       });
+      const thread = this.#freeThread();
+      if (thread) return thread;
     }
   }
 }
