@@ -33,8 +33,13 @@ export const formats: readonly ContainerFormat[] = [
   adts,
 ];
 
-/** A signature this sure is not looked beyond: what comes later searches the head, which is dear. */
+/** A signature this sure is not looked beyond. */
 const signed = 90;
+
+/** They have no signature and search the head, which is dear. */
+const searching: ReadonlySet<ContainerFormat> = new Set([mpegts, mp3, adts]);
+/** As sure as one of them can be; whoever is told so surely before needs no search. */
+const surestSearch = 80;
 
 /** The format a file is of, judged by its first bytes; null when it is none. */
 export function recogniseFormat(source: ByteSource): ContainerFormat | null {
@@ -42,9 +47,9 @@ export function recogniseFormat(source: ByteSource): ContainerFormat | null {
   let best: ContainerFormat | null = null;
   let bestSureness = 0;
   for (const format of formats) {
+    if (bestSureness >= (searching.has(format) ? surestSearch : signed)) break;
     const sureness = format.recognise(head);
     if (sureness > bestSureness) [best, bestSureness] = [format, sureness];
-    if (sureness >= signed) break;
   }
   return best;
 }
