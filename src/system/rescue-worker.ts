@@ -8,7 +8,7 @@ import { dirname, extname } from 'node:path';
 import { parentPort } from 'node:worker_threads';
 import { Cancelled, type Progress } from '../container/bytes.ts';
 import { type Diagnosis, foreign } from '../container/diagnosis.ts';
-import type { FileFollower } from '../container/format.ts';
+import { type FileFollower, headLength } from '../container/format.ts';
 import { diagnose, recogniseFormat } from '../container/formats.ts';
 import type { NoRepair, RepairOutcome } from '../container/repair-plan.ts';
 import { RoomtapeError } from '../errors.ts';
@@ -114,7 +114,8 @@ async function performOnFile(job: FileJob, report: Report): Promise<JobAnswers[F
 function sample(source: FileSource, thorough: boolean, progress: Progress): Sampled {
   return {
     identity: source.identity,
-    head: source.read(0, headSample).slice(),
+    // As many as the diagnosis begins with, so that they are read once.
+    head: source.read(0, headLength).slice(0, headSample),
     diagnosis:
       source.hollow > mostHollow
         ? foreign(hollowText(source))

@@ -65,7 +65,7 @@ class OutlineReader {
   #brand = '';
 
   constructor(source: ByteSource) {
-    this.#source = readAhead(source);
+    this.#source = source;
   }
 
   read(): FileOutline {

@@ -11,7 +11,7 @@ import type {
   RepairContext,
 } from '../format.ts';
 import type { RepairOutcome } from '../repair-plan.ts';
-import { isFileBox, readAhead } from './boxes.ts';
+import { isFileBox } from './boxes.ts';
 import { falseClaims } from './claims.ts';
 import { fourcc, u32 } from './fields.ts';
 import { outline, readIndex } from './file-index.ts';
@@ -41,7 +41,7 @@ function recognise(head: Uint8Array): number {
 }
 
 function diagnose(source: ByteSource, _context: DiagnoseContext = {}): Diagnosis {
-  return fileState(readAhead(source, 64 * 1024)).diagnosis;
+  return fileState(source).diagnosis;
 }
 
 function planRepair(source: ByteSource, context: RepairContext): RepairOutcome {
