@@ -1,7 +1,9 @@
 /**
- * Many small files, diagnosed with few trips to the thread that reads them.
+ * Many files inspected together: small ones are diagnosed with few trips to the thread that reads them,
+ * and each folder is listed once for all its files.
  */
 import { statSync } from 'node:fs';
+import { basename, dirname, resolve } from 'node:path';
 import { RoomtapeError } from '../errors.ts';
 import type { Rescue } from '../system/rescue.ts';
 import type { Sampled } from '../system/rescue-jobs.ts';
@@ -13,6 +15,8 @@ const smallFile = 4 * 1024 * 1024;
 export class ManyInspected {
   readonly #files: readonly string[];
   readonly #known = new Map<string, Sampled | RoomtapeError>();
+  /** Names that speak for a recorder, by folder. */
+  readonly #telling = new Map<string, readonly string[]>();
 
   constructor(files: readonly string[]) {
     this.#files = files;
@@ -24,6 +28,27 @@ export class ManyInspected {
     const found = this.#known.get(path);
     if (found instanceof RoomtapeError) throw found;
     return found;
+  }
+
+  /** Which recorder made a file, by its name, its bytes and what lies beside it. */
+  async recorderOf(path: string, { diagnosis, head }: Sampled): Promise<string> {
+    const { recogniseRecorder } = await import('../recorders/profiles.ts');
+    const whole = resolve(path);
+    const telling = await this.#tellingIn(dirname(whole));
+    const siblings = telling.filter((name) => name !== basename(whole));
+    return recogniseRecorder({ path: whole, diagnosis, head, siblings }).recorder;
+  }
+
+  async #tellingIn(folder: string): Promise<readonly string[]> {
+    const known = this.#telling.get(folder);
+    if (known) return known;
+    const [{ isTellingSibling }, { namesIn }] = await Promise.all([
+      import('../recorders/profiles.ts'),
+      import('../system/meeting-folder.ts'),
+    ]);
+    const telling = (await namesIn(folder)).filter(isTellingSibling);
+    this.#telling.set(folder, telling);
+    return telling;
   }
 
   async #read(path: string, rescue: Rescue, signal: AbortSignal): Promise<void> {

@@ -75,7 +75,7 @@ async function inspect(frame: Frame, files: readonly string[]): Promise<void> {
   await forEach(frame, files, async (path, rescue, signal) => {
     const meeting = await inspectedMeeting(path, rescue);
     if (meeting) return meeting;
-    const { diagnosis, head } =
+    const sampled =
       (await many.sampled(path, rescue, signal)) ??
       (await rescue.diagnose(path, {
         followLink: true,
@@ -83,9 +83,10 @@ async function inspect(frame: Frame, files: readonly string[]): Promise<void> {
         signal,
         onProgress: (progress) => frame.progress(progressLine(path, progress)),
       }));
+    const { diagnosis } = sampled;
     const next = await nextFor(path, diagnosis);
     const { container, verdict, durationMs, tracks, damage, recoverable, openEnded } = diagnosis;
-    const recorder = await recorderOf(path, diagnosis, head);
+    const recorder = await many.recorderOf(path, sampled);
     const note = openEnded ? openEndedNote : null;
     const result = {
       path,
@@ -380,13 +381,6 @@ const mixed = () =>
   new RoomtapeError('usage', 'Files and ids of takes cannot be mixed in one command.', {
     next: 'roomtape recover <file...>',
   });
-
-async function recorderOf(path: string, diagnosis: Diagnosis, head: Uint8Array): Promise<string> {
-  const { recogniseRecorder } = await import('../recorders/profiles.ts');
-  const [whole, { siblingsOf }] = [resolve(path), await import('../system/meeting-folder.ts')];
-  const siblings = await siblingsOf(whole);
-  return recogniseRecorder({ path: whole, diagnosis, head, siblings }).recorder;
-}
 
 async function nextFor(path: string, diagnosis: Diagnosis): Promise<string | null> {
   // A complete raw recording of Zoom still waits for its conversion.

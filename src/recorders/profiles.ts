@@ -86,6 +86,12 @@ export function recogniseRecorder(evidence: Evidence): Recognition {
   return best;
 }
 
+/** Whether a name beside a file speaks for a recorder: of a folder full of names no other is evidence. */
+export function isTellingSibling(name: string): boolean {
+  const composed = name.normalize('NFC');
+  return profiles.some(({ siblings }) => siblings?.some(({ pattern }) => pattern.test(composed)));
+}
+
 /** The profile of a recorder. */
 export function profileOf(id: RecorderId): RecorderProfile {
   return profiles.find((profile) => profile.id === id) ?? unknown;

@@ -3,7 +3,7 @@
  * judges it.
  */
 import { readdir, readFile, stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { join } from 'node:path';
 import type { Diagnosis } from '../container/diagnosis.ts';
 import { systemCode } from './files.ts';
 
@@ -64,11 +64,10 @@ export async function readMeetingFolder(
   return { path, files, conf, tag, growing };
 }
 
-/** Names of the other files in a file's folder; none where the folder may not be listed. */
-export async function siblingsOf(path: string): Promise<string[]> {
+/** Names in a folder; none where it may not be listed. */
+export async function namesIn(folder: string): Promise<string[]> {
   try {
-    const names = await readdir(dirname(path));
-    return names.filter((name) => name !== basename(path)).slice(0, mostFiles);
+    return await readdir(folder);
   } catch (cause) {
     if (systemCode(cause) === undefined) throw cause;
     return [];
