@@ -76,22 +76,25 @@ export const adts: ContainerFormat = {
 
 /** Reads the header of the frame at `at`; null when there is none. */
 export function adtsHeader(window: Window, at: number): FrameHeader | null {
-  const [a, b, c, d, e, f, g] = window.bytes(at, 7);
-  if (a !== 0xff || b === undefined || (b & 0xf6) !== 0xf0) return null;
-  if (c === undefined || d === undefined || e === undefined || f === undefined) return null;
-  if (g === undefined) return null;
-  const sampleRate = rates[(c >> 2) & 15];
-  const length = (d & 3) * 2048 + e * 8 + (f >> 5);
-  if (!sampleRate || length < ((b & 1) === 1 ? 7 : 9)) return null;
-  const configuration = ((c & 1) << 2) | (d >> 6);
-  const blocks = (g & 3) + 1;
+  return readAdtsHeader(window.bytes(at, 7));
+}
+
+/** Reads the header in front of a frame (ISO/IEC 14496-3 §1.A.2.2); null when these bytes are none. */
+export function readAdtsHeader(bytes: Uint8Array): FrameHeader | null {
+  const [second, third, fourth] = [bytes[1] ?? 0, bytes[2] ?? 0, bytes[3] ?? 0];
+  if (bytes.length < 7 || bytes[0] !== 0xff || (second & 0xf6) !== 0xf0) return null;
+  const sampleRate = rates[(third >> 2) & 15];
+  const length = (fourth & 3) * 2048 + (bytes[4] ?? 0) * 8 + ((bytes[5] ?? 0) >> 5);
+  if (!sampleRate || length < ((second & 1) === 1 ? 7 : 9)) return null;
+  const configuration = ((third & 1) << 2) | (fourth >> 6);
+  const blocks = ((bytes[6] ?? 0) & 3) + 1;
   return {
     length,
     samples: blocks * 1024,
     sampleRate,
     channels: configuration === 7 ? 8 : configuration,
     // All fixed bits: version, profile, rate and channels.
-    likeness: (b & 0x0f) * 65536 + (c & 0xfd) * 256 + (d & 0xc0),
+    likeness: (second & 0x0f) * 65536 + (third & 0xfd) * 256 + (fourth & 0xc0),
   };
 }
 

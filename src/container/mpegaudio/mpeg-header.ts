@@ -14,7 +14,11 @@ export interface MpegAudioHeader extends FrameHeader {
 
 /** Reads the four bytes at `at`; null when they are no header, or one of free format. */
 export function mpegAudioHeader(window: Window, at: number): MpegAudioHeader | null {
-  const bytes = window.bytes(at, 4);
+  return mpegAudioLink(window.bytes(at, 4));
+}
+
+/** The same for bytes that begin with the header. */
+export function mpegAudioLink(bytes: Uint8Array): MpegAudioHeader | null {
   const frame: MpegAudioFrame = { length: 0, rate: 0, channels: 0, samples: 0, layer: 0 };
   if (bytes.length < 4 || !readMpegAudioHeader(bytes, 0, frame)) return null;
   const [second, third] = [bytes[1] ?? 0, bytes[2] ?? 0];

@@ -3,12 +3,11 @@
  *
  * Fed piece by piece; a header may be split between two pieces.
  */
-import { adtsHeader } from '../adts/adts.ts';
-import { memorySource } from '../bytes.ts';
+import { readAdtsHeader } from '../adts/adts.ts';
 import { dolbyFrame } from '../codec/mpeg-audio.ts';
-import { mpegAudioHeader } from '../mpegaudio/mpeg-header.ts';
+import type { FrameHeader } from '../mpegaudio/frame-chain.ts';
+import { mpegAudioLink } from '../mpegaudio/mpeg-header.ts';
 import { opusDuration } from '../ogg/mapping.ts';
-import { Window } from '../window.ts';
 
 interface Frame {
   readonly length: number;
@@ -24,6 +23,7 @@ interface Frame {
 type Reader = (bytes: Uint8Array) => Frame | null;
 
 const longestHeader = 300;
+const nothing = new Uint8Array(0);
 
 /** The byte every header begins with, where it is not 0xff. */
 const firstBytes: Record<string, number> = { opus: 0x7f, ac3: 0x0b, eac3: 0x0b, aac_latm: 0x56 };
@@ -33,16 +33,19 @@ const readers: Record<string, Reader> = {
   ac3: readDolby,
   eac3: readDolby,
   aac: (bytes) => {
-    const header = adtsHeader(new Window(memorySource(bytes)), 0);
-    return header && { ...header, seconds: header.samples / header.sampleRate };
+    const header = readAdtsHeader(bytes);
+    return header && soundFrame(header);
   },
   mp3: (bytes) => {
-    const header = mpegAudioHeader(new Window(memorySource(bytes)), 0);
-    if (!header) return null;
-    return { ...header, seconds: header.samples / header.sampleRate, codec: `mp${header.layer}` };
+    const header = mpegAudioLink(bytes);
+    return header && { ...soundFrame(header), codec: `mp${header.layer}` };
   },
   opus: readOpus,
 };
+
+function soundFrame({ length, samples, sampleRate, channels }: FrameHeader): Frame {
+  return { length, seconds: samples / sampleRate, sampleRate, channels };
+}
 
 function readDolby(bytes: Uint8Array): Frame | null {
   const frame = bytes.length < 7 ? null : dolbyFrame(bytes);
@@ -92,7 +95,7 @@ export class FrameCounter {
   readonly #first: number;
   #rest = 0;
   #open: Frame | null = null;
-  #head = new Uint8Array(0);
+  #head: Uint8Array = nothing;
 
   constructor(read: Reader, first: number) {
     this.#read = read;
@@ -114,7 +117,7 @@ export class FrameCounter {
   reset(): void {
     this.#rest = 0;
     this.#open = null;
-    this.#head = new Uint8Array(0);
+    this.#head = nothing;
   }
 
   feed(bytes: Uint8Array): void {
@@ -140,25 +143,23 @@ export class FrameCounter {
       return at + skipped;
     }
     const wanted = Math.min(longestHeader, bytes.length - at);
-    const head = new Uint8Array(this.#head.length + wanted);
-    head.set(this.#head);
-    head.set(bytes.subarray(at, at + wanted), this.#head.length);
+    const head = behind(this.#head, bytes.subarray(at, at + wanted));
     const frame = this.#read(head);
     if (!frame || frame.length <= this.#head.length) {
       // Too short to tell, or no header: keep a little, and step on a byte where it is none.
       if (head.length < 16) {
-        this.#head = head;
+        this.#head = head.slice();
         this.fed += wanted;
         return at + wanted;
       }
       const skip = this.#head.length > 0 ? 0 : 1;
-      this.#head = new Uint8Array(0);
+      this.#head = nothing;
       this.fed += skip;
       return at + skip;
     }
     this.#open = frame;
     this.#rest = frame.length - this.#head.length;
-    this.#head = new Uint8Array(0);
+    this.#head = nothing;
     return at;
   }
 
@@ -170,6 +171,15 @@ export class FrameCounter {
     this.seconds += frame.seconds;
     this.last = frame;
   }
+}
+
+/** What was kept and what follows it; most frames begin and go on in one piece, which is not copied. */
+function behind(kept: Uint8Array, piece: Uint8Array): Uint8Array {
+  if (kept.length === 0) return piece;
+  const both = new Uint8Array(kept.length + piece.length);
+  both.set(kept);
+  both.set(piece, kept.length);
+  return both;
 }
 
 /** A counter for a codec whose frames say how long they are; null for all others. */
