@@ -2,11 +2,11 @@
  * Files as the parsers and the writers see them: opened safely, read by offset, told apart by
  * identity.
  *
- * Everything here is synchronous and runs in the rescue worker, except where the daemon asks for a
- * single small fact. Originals are opened for reading only; new files are made by plan-writer.ts.
+ * Everything here is synchronous, but for heads that are fetched ahead, and runs in the rescue worker,
+ * except where the daemon asks for a single small fact. Originals are opened for reading only; new files are made by plan-writer.ts.
  */
 import { createHash } from 'node:crypto';
-import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, read, readSync, type Stats } from 'node:fs';
 import { type ByteSource, Cancelled, type Progress } from '../container/bytes.ts';
 import { RoomtapeError } from '../errors.ts';
 
@@ -64,6 +64,21 @@ export class FileSource implements ByteSource {
 
   close(): void {
     closeSync(this.#fd);
+  }
+
+  /**
+   * Has the first bytes read while another file is worked on; `read` finds them. Never fails: what stands
+   * in the way is met again by `read`. The file may be closed once this has resolved.
+   */
+  fetchHead(length: number): Promise<void> {
+    const bytes = Buffer.allocUnsafeSlow(Math.min(length, this.size));
+    return new Promise((resolve) => {
+      read(this.#fd, bytes, 0, bytes.length, 0, (problem, got) => {
+        const isThere = !problem && got === bytes.length;
+        if (isThere) [this.#run, this.#runAt] = [new Uint8Array(bytes.buffer), 0];
+        resolve();
+      });
+    });
   }
 
   read(offset: number, length: number): Uint8Array {

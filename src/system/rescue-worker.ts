@@ -123,22 +123,61 @@ function sample(source: FileSource, thorough: boolean, progress: Progress): Samp
   };
 }
 
-function diagnoseAll(job: DiagnoseAllJob, report: Report): (Sampled | Obstacle)[] {
+/** Files whose heads are under way while one is judged: a cold disk answers several as soon as one. */
+const headsAhead = 8;
+
+/** A file that was opened, or what stands in the way, and its head that is coming. */
+interface Opened {
+  readonly file: FileSource | Obstacle;
+  readonly head: Promise<void>;
+}
+
+async function diagnoseAll(job: DiagnoseAllJob, report: Report): Promise<(Sampled | Obstacle)[]> {
   const all = report('reading', job.paths.length);
-  return job.paths.map((path, place) => {
-    if (!all(place)) throw new Cancelled();
-    try {
-      const source = new FileSource(path, job);
-      try {
-        return sample(source, job.thorough, report('reading', source.size));
-      } finally {
-        source.close();
-      }
-    } catch (problem) {
-      if (problem instanceof RoomtapeError) return obstacleOf(problem);
-      throw problem;
+  const found: (Sampled | Obstacle)[] = [];
+  const opened: Opened[] = [];
+  try {
+    while (found.length < job.paths.length) {
+      if (!all(found.length)) throw new Cancelled();
+      const begun = found.length + opened.length;
+      const wanted = job.paths.slice(begun, found.length + headsAhead);
+      opened.push(...wanted.map((path) => openAhead(path, job)));
+      const next = opened.shift();
+      if (next) found.push(await sampleOpened(next, job, report));
     }
-  });
+    return found;
+  } finally {
+    for (const { file, head } of opened) {
+      await head;
+      if (file instanceof FileSource) file.close();
+    }
+  }
+}
+
+function openAhead(path: string, job: DiagnoseAllJob): Opened {
+  try {
+    const file = new FileSource(path, job);
+    return { file, head: file.fetchHead(headLength) };
+  } catch (problem) {
+    return { file: obstacleOr(problem), head: Promise.resolve() };
+  }
+}
+
+async function sampleOpened({ file, head }: Opened, job: DiagnoseAllJob, report: Report) {
+  await head;
+  if (!(file instanceof FileSource)) return file;
+  try {
+    return sample(file, job.thorough, report('reading', file.size));
+  } catch (problem) {
+    return obstacleOr(problem);
+  } finally {
+    file.close();
+  }
+}
+
+function obstacleOr(problem: unknown): Obstacle {
+  if (problem instanceof RoomtapeError) return obstacleOf(problem);
+  throw problem;
 }
 
 // Zeros are read at some GB a second: a sparse file of 8 TB would take an hour, and is no recording.

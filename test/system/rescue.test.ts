@@ -5,7 +5,9 @@ import {
   appendFileSync,
   copyFileSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
+  readlinkSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
@@ -122,6 +124,33 @@ describe('given the workers', () => {
     expect(found[69]).toEqual(found[0]);
     expect(found[3]).toMatchObject({ code: 'file-missing' });
     expect(found[70]).toMatchObject({ code: 'not-a-file' });
+  });
+});
+
+/** How often this process has a file open. */
+const timesOpen = (path: string) =>
+  readdirSync('/proc/self/fd').filter((fd) => linkOf(join('/proc/self/fd', fd)) === path).length;
+
+function linkOf(path: string): string | null {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return null; // the one by which the folder was listed
+  }
+}
+
+describe.runIf(process.platform === 'linux')('given many files in one go', () => {
+  test('whether they are all read or cancelled halfway, none stays open', async () => {
+    const workers = new RescueWorkers(1);
+    const paths = Array.from({ length: 3000 }, () => whole);
+    const job = { kind: 'diagnose-all', paths, followLink: false, thorough: false } as const;
+    expect(await workers.run({ ...job, paths: paths.slice(0, 20) })).toHaveLength(20);
+    expect(timesOpen(whole)).toBe(0);
+    const cancel = new AbortController();
+    const ending = workers.run(job, { signal: cancel.signal, onProgress: () => cancel.abort() });
+    await expect(ending).rejects.toMatchObject({ code: 'cancelled' });
+    expect(timesOpen(whole)).toBe(0);
+    await workers.close();
   });
 });
 
