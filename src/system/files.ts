@@ -2,7 +2,7 @@
  * Files as the parsers and the writers see them: opened safely, read by offset, told apart by
  * identity.
  *
- * Everything here is synchronous, but for heads that are fetched ahead, and runs in the rescue worker,
+ * Everything here is synchronous, but for what is fetched ahead, and runs in the rescue worker,
  * except where the daemon asks for a single small fact. Originals are opened for reading only; new files are made by plan-writer.ts.
  */
 import { createHash } from 'node:crypto';
@@ -67,16 +67,24 @@ export class FileSource implements ByteSource {
   }
 
   /**
-   * Has the first bytes read while another file is worked on; `read` finds them. Never fails: what stands
-   * in the way is met again by `read`. The file may be closed once this has resolved.
+   * Has the first bytes and the last block read while another file is worked on; `read` finds them. Never
+   * fails: what stands in the way is met again by `read`. The file may be closed once this has resolved.
    */
-  fetchHead(length: number): Promise<void> {
-    const bytes = Buffer.allocUnsafeSlow(Math.min(length, this.size));
+  async fetchEnds(headLength: number): Promise<void> {
+    const tailAt = Math.floor(Math.max(0, this.size - 1) / smallBlock) * smallBlock;
+    const [head, tail] = await Promise.all([
+      this.#fetch(0, Math.min(headLength, this.size)),
+      tailAt >= headLength ? this.#fetch(tailAt, this.size - tailAt) : null,
+    ]);
+    if (head) [this.#run, this.#runAt] = [head, 0];
+    if (tail) this.#blocks.set(tailAt, tail);
+  }
+
+  #fetch(offset: number, length: number): Promise<Uint8Array | null> {
+    const bytes = Buffer.allocUnsafeSlow(length);
     return new Promise((resolve) => {
-      read(this.#fd, bytes, 0, bytes.length, 0, (problem, got) => {
-        const isThere = !problem && got === bytes.length;
-        if (isThere) [this.#run, this.#runAt] = [new Uint8Array(bytes.buffer), 0];
-        resolve();
+      read(this.#fd, bytes, 0, length, offset, (problem, got) => {
+        resolve(!problem && got === length ? new Uint8Array(bytes.buffer) : null);
       });
     });
   }

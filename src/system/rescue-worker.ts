@@ -123,13 +123,13 @@ function sample(source: FileSource, thorough: boolean, progress: Progress): Samp
   };
 }
 
-/** Files whose heads are under way while one is judged: a cold disk answers several as soon as one. */
-const headsAhead = 8;
+/** Files whose ends are under way while one is judged: a cold disk answers several as soon as one. */
+const filesAhead = 8;
 
-/** A file that was opened, or what stands in the way, and its head that is coming. */
+/** A file that was opened, or what stands in the way, and its first and last bytes that are coming. */
 interface Opened {
   readonly file: FileSource | Obstacle;
-  readonly head: Promise<void>;
+  readonly ends: Promise<void>;
 }
 
 async function diagnoseAll(job: DiagnoseAllJob, report: Report): Promise<(Sampled | Obstacle)[]> {
@@ -140,15 +140,15 @@ async function diagnoseAll(job: DiagnoseAllJob, report: Report): Promise<(Sample
     while (found.length < job.paths.length) {
       if (!all(found.length)) throw new Cancelled();
       const begun = found.length + opened.length;
-      const wanted = job.paths.slice(begun, found.length + headsAhead);
+      const wanted = job.paths.slice(begun, found.length + filesAhead);
       opened.push(...wanted.map((path) => openAhead(path, job)));
       const next = opened.shift();
       if (next) found.push(await sampleOpened(next, job, report));
     }
     return found;
   } finally {
-    for (const { file, head } of opened) {
-      await head;
+    for (const { file, ends } of opened) {
+      await ends;
       if (file instanceof FileSource) file.close();
     }
   }
@@ -157,14 +157,14 @@ async function diagnoseAll(job: DiagnoseAllJob, report: Report): Promise<(Sample
 function openAhead(path: string, job: DiagnoseAllJob): Opened {
   try {
     const file = new FileSource(path, job);
-    return { file, head: file.fetchHead(headLength) };
+    return { file, ends: file.fetchEnds(headLength) };
   } catch (problem) {
-    return { file: obstacleOr(problem), head: Promise.resolve() };
+    return { file: obstacleOr(problem), ends: Promise.resolve() };
   }
 }
 
-async function sampleOpened({ file, head }: Opened, job: DiagnoseAllJob, report: Report) {
-  await head;
+async function sampleOpened({ file, ends }: Opened, job: DiagnoseAllJob, report: Report) {
+  await ends;
   if (!(file instanceof FileSource)) return file;
   try {
     return sample(file, job.thorough, report('reading', file.size));

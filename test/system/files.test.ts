@@ -79,12 +79,12 @@ describe('given a file as a source of bytes', () => {
     );
   });
 
-  test('when its head was fetched ahead, then it reads no differently', async () => {
+  test('when its ends were fetched ahead, then it reads no differently', async () => {
     const bytes = noise(200_000);
     const path = fileOf('ahead.bin', bytes);
     for (const length of [0, 1, 65_536, 1_000_000]) {
       const source = new FileSource(path, { followLink: false });
-      await source.fetchHead(length);
+      await source.fetchEnds(length);
       for (const [at, count] of [
         [0, 512],
         [0, 65_536],
@@ -98,12 +98,12 @@ describe('given a file as a source of bytes', () => {
     }
   });
 
-  test('when it is cut short before its head comes, then what is left is read', async () => {
+  test('when it is cut short before its ends come, then what is left is read', async () => {
     const bytes = noise(50_000);
     const path = fileOf('cut-ahead.bin', bytes);
     const source = new FileSource(path, { followLink: false });
     truncateSync(path, 10_000);
-    await source.fetchHead(65_536);
+    await source.fetchEnds(65_536);
     expect(Buffer.compare(source.read(0, 50_000), bytes.subarray(0, 10_000))).toBe(0);
     expect(codeOf(() => source.assertUnchanged())).toBe('file-changed');
     source.close();
