@@ -316,7 +316,10 @@ export const usualSounds: readonly FoundSound[] = [
  * Opus: every packet lasts equally long, and runs split where one begins again. How it is coded changes
  * with what is heard, from mono to stereo, too.
  */
-function findOpus(bytes: Uint8Array, runs: readonly SoundRun[]): FoundSound | null {
+function findOpus(bytes: Uint8Array, all: readonly SoundRun[]): FoundSound | null {
+  // Longer ones are pictures of another codec: splitting those would take seconds.
+  const runs = all.filter(([at, end]) => end - at <= longestOpusRun);
+  if (runs.length < all.length * 0.9) return null;
   const tally = new Map<number, number>();
   let stereo = 0;
   for (const [at] of runs) {
@@ -331,6 +334,9 @@ function findOpus(bytes: Uint8Array, runs: readonly SoundRun[]): FoundSound | nu
   const split = runs.filter(([at, end]) => (codec.splitRun?.(bytes, at, end, 0).length ?? 0) > 0);
   return split.length < runs.length * 0.9 ? null : opusSound(channels);
 }
+
+// Two seconds of the highest rate.
+const longestOpusRun = 128 * 1024;
 
 // A quarter of all bytes begin packets of the usual length: not so many runs by chance.
 const leastOpusRuns = 12;

@@ -17,7 +17,8 @@ import {
   modelOfHead,
   withUnknownSound,
 } from './head-model.ts';
-import { type HeadSurvey, pictureShare, surveyHead, surveyOf } from './head-survey.ts';
+import { leastShown, scanHead } from './head-scan.ts';
+import { type HeadSurvey, pictureShare, surveyBytes, surveyHead, surveyOf } from './head-survey.ts';
 import { layoutsInBand } from './in-band-sets.ts';
 import { findMadeSets } from './made-sets.ts';
 import { type MediaModel, plainTrack, type TrackModel } from './media-model.ts';
@@ -79,8 +80,10 @@ function guessInBand(
     tell(context, from);
     const codec = sampleCodec(layout.stsd.subarray(16));
     if (!codec) continue;
-    let survey = surveyHead(source, from, from + headBytes, codec);
+    let survey = surveyHead(source, from, from + surveyBytes, codec);
     if (codec.codec === 'av1' && survey.pictures.length < leastPictures) {
+      // Its header stands at the very beginning of the first picture.
+      if (place > earliest) continue;
       survey = surveyByTrial(source, from, layout);
     }
     if (codec.framing === 'guessed') {
@@ -181,7 +184,7 @@ function guessBlind(
   if (made) {
     const { layout, origin } = made;
     const codec = sampleCodec(layout.stsd.subarray(16));
-    const sharper = codec ? surveyHead(source, from, from + headBytes, codec) : survey;
+    const sharper = codec ? surveyHead(source, from, from + surveyBytes, codec) : survey;
     const rate = codec?.frameRate ?? 0;
     const model = coveringModel(source, from, sharper, plainTrack(layout), rate, hints);
     if (model) return { model, origin, isCertain: !hasUnknownSound(model) };
@@ -221,7 +224,7 @@ function surveyBlind(
   let best: { codec: 'h264' | 'hevc'; survey: HeadSurvey } | null = null;
   for (const codec of ['h264', 'hevc'] as const) {
     const plain = blindCodec({ codec, frameNumBits: 0, orderBits: 0 });
-    const survey = surveyHead(source, from, from + headBytes, plain);
+    const survey = surveyHead(source, from, from + surveyBytes, plain);
     if (survey.pictures.length < leastPictures || !startsEarly(survey, from)) continue;
     const share = pictureShare(survey, from);
     if (!best || share > pictureShare(best.survey, from)) best = { codec, survey };
@@ -239,7 +242,7 @@ function surveyBlind(
 function hasPictures(source: ByteSource, from: number): boolean {
   return (['h264', 'hevc'] as const).some((codec) => {
     const plain = blindCodec({ codec, frameNumBits: 0, orderBits: 0 });
-    const survey = surveyHead(source, from, from + headBytes, plain);
+    const survey = surveyHead(source, from, from + surveyBytes, plain);
     return survey.pictures.length >= leastPictures;
   });
 }
@@ -285,14 +288,13 @@ const enoughShare = 0.98;
 const coverageBytes = 2 * 1024 * 1024;
 const trialLimits = { holes: 2, holeBytes: 4 * 1024 };
 const damageLimits = { holes: 3, holeBytes: 1024 * 1024 };
-const leastBefore = 48;
 
 /** How much of a file's head a model covers; one hole of damage in it is forgiven. */
 function coverage(source: ByteSource, from: number, model: MediaModel): number {
   const { share, scanner } = cover(source, from, model, false);
   // Wrong models stumble at once. Where many samples followed each other there is damage.
   const before = scanner.samples.holes[0]?.samplesBefore ?? scanner.samples.count;
-  return share >= leastShare || before < leastBefore
+  return share >= leastShare || before < leastShown
     ? share
     : cover(source, from, model, true).share;
 }
@@ -319,8 +321,7 @@ function coverWith(
 function cover(source: ByteSource, from: number, model: MediaModel, isDamaged: boolean): Coverage {
   const scanner = new SampleScanner(model, from);
   scanner.limits = isDamaged ? damageLimits : trialLimits;
-  const to = Math.min(source.size, from + coverageBytes);
-  scanner.scan(source, to, false);
+  const to = scanHead(scanner, source, from, coverageBytes);
   const { samples } = scanner;
   if (samples.count < 2) return { share: 0, scanner };
   let bytes = 0;

@@ -6,7 +6,7 @@ import type { ByteSource } from '../bytes.ts';
 import { guessSound, soundTracks } from './guessed-sound.ts';
 import type { HeadSurvey } from './head-survey.ts';
 import { type MediaModel, plainTrack, type TrackModel } from './media-model.ts';
-import { findSchedule } from './packet-schedule.ts';
+import { findSchedule, type Gap } from './packet-schedule.ts';
 import { unknownCodec, unknownSoundLayout } from './sample-entry-writer.ts';
 
 /** Set-up stands at the beginning; some seconds of the highest rates fit in so many bytes. */
@@ -64,14 +64,11 @@ function onSchedule(
 ): TrackModel[] | null {
   const [first] = pictures;
   if (!first || sound.layout.entry.codec !== 'opus') return null;
-  const from = Math.min(first.at, runs[0]?.at ?? first.at);
-  const bytes = source.read(from, Math.min(headBytes, (pictures.at(-1)?.end ?? from) - from));
-  let behind = 0;
-  const gaps = pictures.map(({ at, end }): [number, number] => {
-    const gap: [number, number] = [behind, at - from];
-    behind = end - from;
-    return gap;
-  });
+  const { bytes, gaps } = gapsBetween(
+    source,
+    pictures,
+    Math.min(first.at, runs[0]?.at ?? first.at),
+  );
   const { channels } = sound.layout.entry;
   const schedule = findSchedule(bytes, gaps, channels, frameRate);
   if (!schedule) return null;
@@ -91,6 +88,30 @@ function onSchedule(
     early: shownFrom + sound.skipped - most + 0.08 * packet,
   };
   return [timed, { ...sound, usualDuration: packetTicks, meanSample: meanBytes }];
+}
+
+// Far more than a minute of sound has between pictures; longer gaps are damage.
+const mostGapBytes = 8 * 1024 * 1024;
+
+/** What lies in front of each picture, put together without the pictures. */
+function gapsBetween(
+  source: ByteSource,
+  pictures: HeadSurvey['pictures'],
+  from: number,
+): { readonly bytes: Uint8Array; readonly gaps: readonly Gap[] } {
+  const parts: Uint8Array[] = [];
+  const gaps: Gap[] = [];
+  let [behind, used] = [from, 0];
+  for (const { at, end } of pictures) {
+    if (used + at - behind > mostGapBytes) break;
+    parts.push(source.read(behind, at - behind).slice());
+    gaps.push([used, used + at - behind]);
+    used += at - behind;
+    behind = end;
+  }
+  const bytes = new Uint8Array(used);
+  for (const [place, part] of parts.entries()) bytes.set(part, gaps[place]?.[0]);
+  return { bytes, gaps };
 }
 
 // A muxer writes this much sound, in seconds, before a picture of the same time.

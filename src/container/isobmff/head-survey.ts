@@ -24,6 +24,9 @@ export interface HeadSurvey {
   readonly end: number;
 }
 
+/** Where a survey ends at the latest: key frames of 4K may have megabytes each. */
+export const surveyBytes = 64 * 1024 * 1024;
+
 // Some seconds of any recording; a run is at most what a muxer holds back of several tracks.
 const mostPictures = 400;
 const longestRun = 2 * 1024 * 1024;

@@ -10,6 +10,7 @@ import type { FoundSamples, Hole } from './found-samples.ts';
 import { followOn, followWith, type ResumedScan, resume } from './growing-file.ts';
 import { type Candidate, guessModel } from './guessed-models.ts';
 import { hasUnknownSound } from './head-model.ts';
+import { scanHead } from './head-scan.ts';
 import { unfindable } from './lanes.ts';
 import type { MediaModel } from './media-model.ts';
 import type { TrackLayout } from './movie.ts';
@@ -127,7 +128,7 @@ function tryHead(
   if (!decode) return 'fits';
   const scanner = new SampleScanner(model, from);
   scanner.limits = trialLimits;
-  scanHead(scanner, source, from);
+  scanHead(scanner, source, from, trialBytes, true);
   const errors = (where: 'first' | 'last') =>
     errorsOfModel(source, model, scanner.samples, decode, where);
   const first = errors('first');
@@ -182,22 +183,17 @@ interface Ranked extends Fit {
 const leastShare = 0.25;
 const surelyShare = 0.9;
 
-function scanHead(scanner: SampleScanner, source: ByteSource, from: number): void {
-  const to = Math.min(source.size, from + trialBytes);
-  scanner.scan(source, to, to === source.size);
-}
-
 /** How much of a file's head becomes samples with a model. */
 function fitOf(source: ByteSource, from: number, model: MediaModel): Fit {
   const scanner = new SampleScanner(model, from);
   if (scanner.lanes.length === 0) return { covered: 0, share: 0 };
   scanner.limits = trialLimits;
-  scanHead(scanner, source, from);
+  const to = scanHead(scanner, source, from, trialBytes, true);
   const { samples } = scanner;
   let bytes = 0;
   for (let index = 0; index < samples.count; index += 1) bytes += samples.size[index] ?? 0;
   const missing = samples.perTrack(model.tracks.length).filter((count) => count === 0).length;
-  const head = Math.min(source.size, from + trialBytes) - from;
+  const head = to - from;
   // What the end of a short file cuts off is no fault of the model.
   const read = samples.holes.length === 0 && scanner.tornFrom > 0 ? scanner.tornFrom - from : head;
   const covered = bytes / Math.max(1, read, head / 4);
@@ -215,7 +211,7 @@ function scanWith(
   const scanner = new SampleScanner(candidate.model, mediaStart(found));
   if (scanner.lanes.some(({ codec }) => codec.taught)) {
     const head = new SampleScanner(candidate.model, mediaStart(found));
-    scanHead(head, source, mediaStart(found));
+    scanHead(head, source, mediaStart(found), trialBytes, true);
     scanner.learnFrom(head);
   }
   return finishScan(source, found, { candidate, scanner }, context, refused);

@@ -36,7 +36,7 @@ function made({ name, rate, seconds, variable, ...rest }: Made): Uint8Array {
   const tracks = Array.from({ length: rest.tracks ?? 1 }).flatMap(() => ['-map', '1:a']);
   const left = variable ? ['-vf', `select=gt(random(${variable})\\,0.3)`, '-vsync', 'vfr'] : [];
   runFfmpeg(
-    ...['-f', 'lavfi', '-i', `${rest.pictures ?? 'testsrc2'}=size=160x120:rate=${rate}`],
+    ...['-f', 'lavfi', '-i', `${rest.pictures ?? 'testsrc2=size=160x120'}:rate=${rate}`],
     ...['-f', 'lavfi', '-i', 'anoisesrc=color=brown:sample_rate=48000:amplitude=0.3:seed=7'],
     ...[
       '-map',
@@ -94,7 +94,7 @@ describe('given a recording of a variable rate with pictures out of order', () =
   beforeAll(() => {
     whole = made({ name: 'variable.mp4', rate: 30, seconds: 30, variable: 5 });
     // Its first pictures are further apart, so that it holds back two of them for a longer time.
-    const other = { rate: 30, seconds: 20, pictures: 'mandelbrot', variable: 6 };
+    const other = { rate: 30, seconds: 20, pictures: 'mandelbrot=size=160x120', variable: 6 };
     reference = profileOf(made({ name: 'reference.mp4', ...other }));
   });
 
@@ -227,4 +227,23 @@ test('Motion JPEG under `mp4v` is called what it is, and a reference of it is ta
   expect(isobmff.diagnose(source).tracks[0]?.codec).toBe('mjpeg');
   const [pictures, sound] = shiftsOf(whole, withoutIndex(whole), [profileOf(whole)]);
   expect([pictures?.missing, sound?.missing]).toEqual([0, 0]);
+});
+
+test('pictures of megabytes each are found, with a reference and without one', () => {
+  const whole = made({
+    name: 'large.mp4',
+    rate: 25,
+    seconds: 0.8,
+    pictures: 'testsrc2=size=1920x1080',
+    video: [...h264, '-qp', '1', '-vf', 'noise=alls=60:allf=t'],
+  });
+  const left = withoutIndex(whole);
+  const largest = Math.max(
+    ...(tracksOf(memorySource(whole))[0]?.samples ?? []).map((one) => one.size),
+  );
+  expect(largest).toBeGreaterThan(2 * 1024 * 1024);
+  for (const references of [[profileOf(whole)], []]) {
+    const [pictures, sound] = shiftsOf(whole, left, references);
+    expect([pictures?.missing, sound?.missing]).toEqual([0, 0]);
+  }
 });
