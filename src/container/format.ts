@@ -47,6 +47,11 @@ export interface DiagnoseContext {
    * a large file is judged by its head and tail, and `samples` may be null.
    */
   readonly thorough?: boolean;
+  /**
+   * Compare what an index lists with the bytes that are there, which reads all media. Without it the
+   * media of a file with an index is looked at in a few places.
+   */
+  readonly media?: boolean;
   readonly progress?: Progress;
 }
 

@@ -5,6 +5,7 @@
  */
 import type { ByteSource } from '../bytes.ts';
 import type { ContainerId, Damage, Diagnosis, FileVerdict, TrackSummary } from '../diagnosis.ts';
+import type { DiagnoseContext } from '../format.ts';
 import { fourcc } from './fields.ts';
 import {
   type FileOutline,
@@ -13,6 +14,7 @@ import {
   readIndex,
   unindexed,
 } from './file-index.ts';
+import { describeHole, findHoles, hasHoleNearEnd, withoutHoles } from './media-holes.ts';
 import { modelOf } from './media-model.ts';
 import { isKeptBlind, type Movie, playedMs, type Track } from './movie.ts';
 import { SampleScanner } from './sample-scanner.ts';
@@ -38,6 +40,41 @@ export function fileState(source: ByteSource): FileState {
     found.fragments > 0 ? fragmented(source, found, movie) : indexed(source, found, movie);
   return { outline: found, diagnosis: { ...base, ...judged } };
 }
+
+/**
+ * The diagnosis with the holes in what the index lists: all of them when the media is to be read, or
+ * when a few places near its end already show one.
+ */
+export function withHolesTold(
+  source: ByteSource,
+  { outline: found, diagnosis }: FileState,
+  { media = false, progress }: DiagnoseContext,
+): Diagnosis {
+  if (!found.movie || diagnosis.verdict === 'empty') return diagnosis;
+  const written = limited(source, zeroTailFrom(source, found.movie));
+  const index = () => readIndex(written, found, progress);
+  if (!media && !hasHoleNearEnd(written, found.media, index)) return diagnosis;
+  const listed = index();
+  const holes = listed ? findHoles(written, listed, progress) : [];
+  if (!listed || holes.length === 0) return diagnosis;
+  const left = withoutHoles(listed, holes).tracks.some(({ samples }) => samples.count > 0);
+  const lost = (place: number) => new Set(holes.flatMap((hole) => hole.lost[place] ?? [])).size;
+  const told = holes.slice(0, mostTold).map((hole): Damage => {
+    return { kind: 'hole', at: hole.from, detail: `${describeHole(listed, hole)}.` };
+  });
+  return {
+    ...diagnosis,
+    verdict: 'interrupted',
+    tracks: diagnosis.tracks.map((track, place) => {
+      return track.samples === null ? track : { ...track, samples: track.samples - lost(place) };
+    }),
+    damage: [...diagnosis.damage, ...told].toSorted((a, b) => a.at - b.at),
+    recoverable: left,
+  };
+}
+
+/** A disk that fails here and there leaves hundreds of holes. */
+const mostTold = 20;
 
 // Zeros that end a file may cover half an index, which would be read as one with empty tables.
 function outlineToZeros(source: ByteSource): FileOutline {

@@ -15,7 +15,8 @@ import { isFileBox } from './boxes.ts';
 import { falseClaims } from './claims.ts';
 import { fourcc, u32 } from './fields.ts';
 import { outline, readIndex } from './file-index.ts';
-import { containerOf, fileState, limited, zeroTailFrom } from './file-state.ts';
+import { containerOf, fileState, limited, withHolesTold, zeroTailFrom } from './file-state.ts';
+import { findHoles } from './media-holes.ts';
 import { modelOf } from './media-model.ts';
 import { profileOf } from './profile.ts';
 import { noRepair, planFor, rescueByIndex } from './repair.ts';
@@ -40,22 +41,25 @@ function recognise(head: Uint8Array): number {
   return ['moov', 'mdat', 'wide', 'styp'].includes(type) ? 80 : 40;
 }
 
-function diagnose(source: ByteSource, _context: DiagnoseContext = {}): Diagnosis {
-  return fileState(source).diagnosis;
+function diagnose(source: ByteSource, context: DiagnoseContext = {}): Diagnosis {
+  return withHolesTold(source, fileState(source), context);
 }
 
 function planRepair(source: ByteSource, context: RepairContext): RepairOutcome {
   const { outline: found, diagnosis } = fileState(source);
   const first = diagnosis.damage[0]?.detail ?? '';
-  if (diagnosis.verdict === 'whole') return noRepair('whole', 'The file is whole.');
   if (diagnosis.verdict === 'empty') return noRepair('empty', first);
   if (diagnosis.verdict === 'beyond-repair') return noRepair('all-zeros', first);
   const container = containerOf(source, found);
   const faststart = context.faststart ?? false;
   const end = zeroTailFrom(source, found.movie);
   const index = readIndex(limited(source, end), found, context.progress);
+  const holes = index ? findHoles(limited(source, end), index, context.progress) : [];
+  if (diagnosis.verdict === 'whole' && holes.length === 0) {
+    return noRepair('whole', 'The file is whole.');
+  }
   if (index) {
-    const rescued = rescueByIndex(limited(source, end), found, index, context);
+    const rescued = rescueByIndex(limited(source, end), found, index, holes, context);
     if (rescued.tracks.length > 0) return planFor(source, rescued, container, faststart);
     const hasMedia = found.media.length > 0;
     if (!hasMedia) return noRepair('empty', 'The file has an index and no media.');

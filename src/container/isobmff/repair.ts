@@ -15,6 +15,7 @@ import {
   unindexed,
 } from './file-index.ts';
 import type { FoundSamples } from './found-samples.ts';
+import { describeHole, lostMs, type MediaHole, withoutHoles } from './media-holes.ts';
 import { type MediaModel, modelOf } from './media-model.ts';
 import { isKeptBlind } from './movie.ts';
 import type { OutputTrack } from './movie-writer.ts';
@@ -119,13 +120,19 @@ function stretchOf({ track, samples }: IndexedTrack): number {
   return Math.max(0, (samples.duration[0] ?? 0) - frames) / track.timescale;
 }
 
-/** Plans by the index that is there, and reads on behind its last sample where media follows. */
+/**
+ * Plans by the index that is there, and reads on behind its last sample where media follows.
+ *
+ * @param holes  in the media that the index lists
+ */
 export function rescueByIndex(
   source: ByteSource,
   found: FileOutline,
-  index: IndexedMedia,
+  listed: IndexedMedia,
+  holes: readonly MediaHole[],
   context: RepairContext,
 ): RescuedMedia {
+  const index = withoutHoles(listed, holes);
   const rest = unindexed(found, index.reach);
   const read = rest ? readOn(source, index, rest, context.progress) : null;
   const outputs =
@@ -134,7 +141,7 @@ export function rescueByIndex(
       .filter((indexed) => indexed.samples.count > 0)
       .map((indexed) => indexedOutput(indexed, index.movie.timescale));
   const media = found.media.reduce((sum, range) => sum + range.to - range.from, 0);
-  const findings = indexFindings(found, index);
+  const findings = [...indexFindings(found, index), ...holeFindings(listed, holes)];
   if (read && read.added > 0) {
     findings.push(
       `Behind the last indexed sample at byte ${index.end}, ${read.added} more were found by their content.`,
@@ -148,7 +155,7 @@ export function rescueByIndex(
     method: methodOf(found, read?.added ?? 0),
     findings,
     mediaBytes: Math.max(media, index.end > 0 ? 0 : media),
-    lostMs: Math.round(index.missingMs + (read?.lostMs ?? 0)),
+    lostMs: Math.round(index.missingMs + lostMs(listed, holes) + (read?.lostMs ?? 0)),
   };
 }
 
@@ -168,6 +175,32 @@ function indexFindings(found: FileOutline, index: IndexedMedia): string[] {
     findings.push(`${index.missing} listed samples lie beyond the end of the file and are lost.`);
   }
   return findings;
+}
+
+// A disk that fails here and there leaves hundreds.
+const mostTold = 20;
+
+function holeFindings(index: IndexedMedia, holes: readonly MediaHole[]): string[] {
+  const told = holes
+    .slice(0, mostTold)
+    .map(
+      (hole) =>
+        `Hole at byte ${hole.from}: ${describeHole(index, hole)}. Their time is kept as a gap.`,
+    );
+  if (holes.length > mostTold) {
+    const ms = Math.round(lostMs(index, holes.slice(mostTold)));
+    told.push(`${holes.length - mostTold} more holes took up to ${ms} ms of a track.`);
+  }
+  const hasPictures = index.tracks.some(
+    ({ track }, place) =>
+      track.entry.kind === 'video' && holes.some(({ lost }) => (lost[place] ?? []).length > 0),
+  );
+  if (hasPictures) {
+    told.push(
+      'Pictures that refer to a lost one are kept: they may be distorted up to the next key frame.',
+    );
+  }
+  return told;
 }
 
 interface ReadOn {

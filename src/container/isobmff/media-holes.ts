@@ -1,0 +1,272 @@
+/**
+ * Holes in media that an index lists: the index says where samples are, not that they were written.
+ *
+ * After a power cut, blocks of a file that were on their way read as zeros, or as what lay on the disk
+ * before. Decision 0305 says when that is believed; torn-samples.ts asks the samples.
+ */
+import type { ByteSource, Progress } from '../bytes.ts';
+import {
+  beginsLikeAHole,
+  endsLikeAHole,
+  inBlocks,
+  wholeRun,
+  withZerosBeside,
+  type ZeroRun,
+  ZeroSectors,
+} from '../zero-sectors.ts';
+import type { IndexedMedia, MediaRange } from './file-index.ts';
+import { SampleColumns } from './sample-columns.ts';
+import { SamplePlaces } from './sample-places.ts';
+import { TornSamples } from './torn-samples.ts';
+import { UnitChains } from './unit-chains.ts';
+
+/** A hole and the samples it took. */
+export interface MediaHole {
+  readonly from: number;
+  readonly to: number;
+  /** Bytes that were never written; else something that is not what the index lists. */
+  readonly zeros: boolean;
+  /** Numbers of the lost samples of each track of the index, ascending. */
+  readonly lost: readonly (readonly number[])[];
+}
+
+/**
+ * Looks through all media that an index lists.
+ *
+ * @returns the holes in file order
+ * @throws Cancelled when `progress` says so
+ */
+export function findHoles(
+  source: ByteSource,
+  index: IndexedMedia,
+  progress?: Progress,
+): readonly MediaHole[] {
+  const search = new HoleSearch(source, index);
+  if (!search.canTell) return [];
+  const chains = search.chains;
+  const sectors = new ZeroSectors((from, to) => search.take(from, to));
+  const show = (block: Uint8Array, at: number) => {
+    for (const chain of chains.values()) chain.take(block, at);
+    sectors.take(block.subarray(0, block.length - (block.length % 512)), at);
+  };
+  inBlocks(source, firstByte(index), index.end, UnitChains.overlap, show, progress);
+  sectors.end();
+  return search.judge(chains);
+}
+
+// Distances from the end of the media at which is looked for zeros: what was written last was on its way.
+const probes = [4 * 1024, 64 * 1024, 512 * 1024, 4 * 1024 * 1024];
+const probeLength = 4 * 1024;
+
+/**
+ * Whether there is a hole at one of a few places near the end of the media, which is quick to tell.
+ *
+ * @param readIndex  asked only where there are zeros at all
+ */
+export function hasHoleNearEnd(
+  source: ByteSource,
+  media: readonly MediaRange[],
+  readIndex: () => IndexedMedia | null,
+): boolean {
+  const end = media.at(-1)?.to ?? 0;
+  const runs: (readonly [from: number, to: number])[] = [];
+  for (const probe of probes) {
+    const at = end - probe;
+    const from = at - (at % 512);
+    if (!media.some((range) => range.from <= from && range.to >= from + probeLength)) break;
+    const sectors = new ZeroSectors((start, stop) => {
+      runs.push([start, stop]);
+    });
+    sectors.take(source.read(from, probeLength), from);
+    sectors.end();
+  }
+  const index = runs.length > 0 ? readIndex() : null;
+  if (!index) return false;
+  const search = new HoleSearch(source, index);
+  for (const [start, stop] of runs) search.take(start, stop, wholeRun);
+  return search.judge(new Map()).length > 0;
+}
+
+function firstByte(index: IndexedMedia): number {
+  let first = index.end;
+  for (const { samples } of index.tracks) {
+    for (let at = 0; at < samples.count; at += 1) first = Math.min(first, samples.offset[at] ?? 0);
+  }
+  return first;
+}
+
+class HoleSearch {
+  readonly #source: ByteSource;
+  readonly #index: IndexedMedia;
+  /** By track of the index; null where a track proves nothing. */
+  readonly #torn: readonly (TornSamples | null)[];
+  readonly #runs: ZeroRun[] = [];
+
+  constructor(source: ByteSource, index: IndexedMedia) {
+    this.#source = source;
+    this.#index = index;
+    const isReadable = !index.movie.encrypted;
+    this.#torn = index.tracks.map((track) => (isReadable ? TornSamples.of(source, track) : null));
+  }
+
+  get canTell(): boolean {
+    return this.#torn.some((torn) => torn !== null);
+  }
+
+  /** A check of the lengths of each track of NAL units, by the place of the track in the index. */
+  get chains(): ReadonlyMap<number, UnitChains> {
+    const chains = new Map<number, UnitChains>();
+    this.#torn.forEach((torn, place) => {
+      if (torn?.format) chains.set(place, new UnitChains(torn.samples, torn.format));
+    });
+    return chains;
+  }
+
+  /** Takes zero sectors into account, if a sample lies in them that can prove anything. */
+  take(from: number, to: number, runAround = withZerosBeside): void {
+    const touched = this.#torn.filter((torn) => torn !== null && holdsAny(torn, from, to));
+    if (touched.length === 0) return;
+    const run = runAround(this.#source, from, to);
+    for (const torn of touched) torn?.note(run);
+    const isAligned = beginsLikeAHole(run) && endsLikeAHole(run);
+    if (isAligned || touched.some((torn) => torn?.beginsWithin(run))) this.#runs.push(run);
+  }
+
+  judge(chains: ReadonlyMap<number, UnitChains>): MediaHole[] {
+    const holes: MediaHole[] = this.#runs
+      .filter((run) => this.#torn.some((torn) => torn?.proveHole(run)))
+      .map(({ from, to }) => ({ from, to, zeros: true, lost: this.#lostIn(from, to) }));
+    for (const [place, { broken }] of chains) {
+      const known = new Set(holes.flatMap(({ lost }) => lost[place] ?? []));
+      const more = broken.filter((sample) => !known.has(sample));
+      for (const group of inRows(more)) holes.push(this.#garbage(place, group, known));
+    }
+    return holes.toSorted((a, b) => a.from - b.from);
+  }
+
+  /** Samples of which a byte lies in a hole, but sound that turns out to be complete, and silence. */
+  #lostIn(from: number, to: number): number[][] {
+    return this.#index.tracks.map(({ track, samples }, place) => {
+      if (track.entry.frameBytes > 0) return [];
+      const torn = this.#torn[place];
+      const within = (torn?.places ?? new SamplePlaces(samples)).within(from, to);
+      return [...within].filter((sample) => !torn?.isComplete(sample)).toSorted((a, b) => a - b);
+    });
+  }
+
+  /**
+   * What is lost with pictures that do not chain up: those that stand in a row, the one that ends just
+   * where they begin, for the garbage begins in it, and the sound between them that cannot be read.
+   */
+  #garbage(place: number, group: readonly number[], known: ReadonlySet<number>): MediaHole {
+    const torn = this.#torn[place];
+    const [first = 0, last = 0] = [group[0], group.at(-1)];
+    const [start] = torn?.range(first) ?? [0];
+    const [, to] = torn?.range(last) ?? [0, 0];
+    const [before, end] = first > 0 ? (torn?.range(first - 1) ?? [0, 0]) : [start, -1];
+    const touches = end === start && !known.has(first - 1);
+    const pictures = touches ? [first - 1, ...group] : [...group];
+    const lost = this.#torn.map((other, at) => {
+      if (at === place) return pictures;
+      const around = end < 0 ? start : Math.min(start, end);
+      const within = other ? [...other.places.within(around, to)] : [];
+      return within.filter((sample) => other?.isUnreadable(sample));
+    });
+    return { from: touches ? before : start, to, zeros: false, lost };
+  }
+}
+
+function holdsAny(torn: TornSamples, from: number, to: number): boolean {
+  return torn.places.within(from, to).next().done === false;
+}
+
+/** Numbers that follow each other, put together. */
+function inRows(numbers: readonly number[]): number[][] {
+  const rows: number[][] = [];
+  for (const number of numbers) {
+    const row = rows.at(-1);
+    if (row && row.at(-1) === number - 1) row.push(number);
+    else rows.push([number]);
+  }
+  return rows;
+}
+
+/**
+ * The index without the samples that holes took. Their time is kept: the sample before each lasts
+ * longer, and a track whose first ones are lost begins later.
+ */
+export function withoutHoles(index: IndexedMedia, holes: readonly MediaHole[]): IndexedMedia {
+  if (holes.length === 0) return index;
+  const tracks = index.tracks.map(({ track, samples }, place) => {
+    const lost = new Set(holes.flatMap((hole) => hole.lost[place] ?? []));
+    return { track, samples: lost.size > 0 ? samplesWithout(samples, lost) : samples };
+  });
+  return { ...index, tracks };
+}
+
+function samplesWithout(samples: SampleColumns, lost: ReadonlySet<number>): SampleColumns {
+  const kept = new SampleColumns(samples.count - lost.size);
+  kept.start = samples.start;
+  let pending = 0;
+  for (let at = 0; at < samples.count; at += 1) {
+    const duration = samples.duration[at] ?? 0;
+    if (lost.has(at)) {
+      pending += duration;
+      continue;
+    }
+    if (kept.count === 0) kept.start += pending;
+    else kept.duration[kept.count - 1] = (kept.duration[kept.count - 1] ?? 0) + pending;
+    pending = 0;
+    kept.push(
+      samples.offset[at] ?? 0,
+      samples.size[at] ?? 0,
+      duration,
+      samples.shift[at] ?? 0,
+      samples.sync[at] === 1,
+      samples.description[at] ?? 1,
+    );
+  }
+  return kept;
+}
+
+/** Milliseconds that holes took, of the track that lost most. */
+export function lostMs(index: IndexedMedia, holes: readonly MediaHole[]): number {
+  return Math.max(0, ...lostSeconds(index, holes)) * 1000;
+}
+
+function lostSeconds(index: IndexedMedia, holes: readonly MediaHole[]): number[] {
+  return index.tracks.map(({ track, samples }, place) => {
+    const lost = new Set(holes.flatMap((hole) => hole.lost[place] ?? []));
+    const ticks = [...lost].reduce((sum, sample) => sum + (samples.duration[sample] ?? 0), 0);
+    return ticks / track.timescale;
+  });
+}
+
+/** What a hole is and took, for a person. */
+export function describeHole(index: IndexedMedia, hole: MediaHole): string {
+  const seconds = lostSeconds(index, [hole]);
+  const takes = index.tracks.flatMap(({ track }, place) => {
+    const count = hole.lost[place]?.length ?? 0;
+    if (count === 0) return [];
+    return [`${count} of ${track.entry.codec} (${(seconds[place] ?? 0).toFixed(2)} s)`];
+  });
+  const from = Math.min(...index.tracks.map((_, place) => beginsAt(index, hole, place)));
+  const bytes = hole.to - hole.from;
+  const what = hole.zeros
+    ? `${bytes} bytes are zero that were never written`
+    : `in ${bytes} bytes there is not what the index lists`;
+  const when = `from second ${from.toFixed(2)} on`;
+  return takes.length > 0
+    ? `${what}: of the samples ${takes.join(' and ')} ${when} are lost`
+    : `${what}: no sample is lost`;
+}
+
+/** When the first sample that a hole took of a track is decoded, in seconds; Infinity without any. */
+function beginsAt(index: IndexedMedia, hole: MediaHole, place: number): number {
+  const first = hole.lost[place]?.[0];
+  const indexed = index.tracks[place];
+  if (first === undefined || !indexed) return Number.POSITIVE_INFINITY;
+  let ticks = indexed.samples.start;
+  for (let at = 0; at < first; at += 1) ticks += indexed.samples.duration[at] ?? 0;
+  return ticks / indexed.track.timescale;
+}

@@ -1,0 +1,181 @@
+/**
+ * What the samples of a track prove of a run of zeros that lies in them: that it was never written, that
+ * it is their own, or nothing.
+ *
+ * A false alarm would cost good media, so a run proves a hole only by what no encoder writes, and where
+ * the zeros are of a kind that encoders do write, only if this track has none of its own elsewhere.
+ */
+import type { ByteSource } from '../bytes.ts';
+import type { SampleCodec } from '../codec/codec.ts';
+import { type UnitFormat, zerosInUnits } from '../codec/nal-chain.ts';
+import { sampleCodec } from '../codec/sample-codecs.ts';
+import {
+  beginsLikeAHole,
+  endsLikeAHole,
+  endsWith,
+  fillsPages,
+  sector,
+  type ZeroRun,
+} from '../zero-sectors.ts';
+import type { IndexedTrack } from './file-index.ts';
+import type { SampleColumns } from './sample-columns.ts';
+import { SamplePlaces } from './sample-places.ts';
+import { parameterSets } from './trial.ts';
+
+/**
+ * How a track's samples can be asked.
+ *
+ * - `units`   chains of NAL units, without runs of zeros inside
+ * - `frames`  sound that is read to its end bit by bit
+ * - `bytes`   compressed without such marks, so that only where the zeros lie tells
+ */
+type Kind = 'units' | 'frames' | 'bytes';
+
+const readToTheEnd = new Set(['aac', 'flac', 'alac']);
+const compressed = new Set([
+  'aac',
+  'opus',
+  'mp3',
+  'ac3',
+  'eac3',
+  'av1',
+  'vp8',
+  'vp9',
+  'mjpeg',
+  'prores',
+  'mpeg4',
+  'mpeg2video',
+]);
+
+/** Zeros with which no sample of any of these begins: a length, a sync word, a header come first. */
+const leastAtStart = 8;
+
+/** Samples of a track that are read to see whether they can be. */
+const mostAsked = 64;
+
+export class TornSamples {
+  readonly samples: SampleColumns;
+  readonly places: SamplePlaces;
+  readonly format: UnitFormat | null;
+  readonly #source: ByteSource;
+  readonly #kind: Kind;
+  readonly #codec: SampleCodec | null;
+  /** Samples of this track have long runs of zeros of their own. */
+  #hasOwnZeros = false;
+  #readable: boolean | undefined;
+
+  private constructor(
+    source: ByteSource,
+    { samples }: IndexedTrack,
+    kind: Kind,
+    format: UnitFormat | null,
+    codec: SampleCodec | null,
+  ) {
+    this.#source = source;
+    this.samples = samples;
+    this.places = new SamplePlaces(samples);
+    this.#kind = kind;
+    this.format = format;
+    this.#codec = codec;
+  }
+
+  /** Null for a track that proves nothing: uncompressed, encrypted, or of a codec nobody here reads. */
+  static of(source: ByteSource, indexed: IndexedTrack): TornSamples | null {
+    const { entry, stsd } = indexed.track;
+    if (entry.encrypted || entry.frameBytes > 0 || stsd.length < 24) return null;
+    const sets = parameterSets(indexed.track);
+    if (sets && (entry.codec === 'h264' || entry.codec === 'hevc')) {
+      const format = { codec: sets.format, lengthBytes: sets.lengthBytes };
+      return new TornSamples(source, indexed, 'units', format, null);
+    }
+    const codec = sampleCodec(stsd.subarray(16));
+    if (!codec || !compressed.has(codec.codec)) return null;
+    const kind = readToTheEnd.has(codec.codec) ? 'frames' : 'bytes';
+    return new TornSamples(source, indexed, kind, null, codec);
+  }
+
+  /** Notes a run that lies within one sample and not as a hole would: this encoder writes zeros. */
+  note(run: ZeroRun): void {
+    if (beginsLikeAHole(run) && endsLikeAHole(run)) return;
+    for (const sample of this.places.within(run.from, run.to)) {
+      const [start, end] = this.range(sample);
+      const isInside = start < run.zerosFrom && (run.zerosTo < end || endsWith(run, end));
+      if (isInside) this.#hasOwnZeros = true;
+      return;
+    }
+  }
+
+  /** Whether a sample begins in these zeros, and with them. */
+  beginsWithin(run: ZeroRun): boolean {
+    for (const sample of this.places.within(run.from, run.to)) {
+      const [start, end] = this.range(sample);
+      if (start >= run.zerosFrom) return Math.min(run.zerosTo, end) - start >= leastAtStart;
+    }
+    return false;
+  }
+
+  /** Whether one of the samples proves that these zeros were never written. */
+  proveHole(run: ZeroRun): boolean {
+    for (const sample of this.places.within(run.from, run.to)) {
+      if (this.#proves(sample, run)) return true;
+    }
+    return false;
+  }
+
+  #proves(sample: number, run: ZeroRun): boolean {
+    const [start, end] = this.range(sample);
+    if (!this.#mayBeTorn(start, end, run)) return false;
+    if (this.#kind === 'frames') return this.isUnreadable(sample);
+    const isInside = start < run.zerosFrom && run.zerosTo < end;
+    if (this.format && isInside) {
+      const bytes = this.#source.read(start, end - start);
+      return zerosInUnits(bytes, this.format, run.from - start, run.to - start) !== 'padding';
+    }
+    return true;
+  }
+
+  /** Whether it is sound that should be read to its end, and cannot be. */
+  isUnreadable(sample: number): boolean {
+    return this.#kind === 'frames' && !this.isComplete(sample) && this.#isReadable();
+  }
+
+  /** Whether sound that is read to its end is all there. False for what cannot be asked so. */
+  isComplete(sample: number): boolean {
+    if (this.#kind !== 'frames' || !this.#codec) return false;
+    const [start, end] = this.range(sample);
+    if (end - start > this.#codec.maxSampleBytes) return false;
+    return (
+      this.#codec.measure(this.#source.read(start, end - start), 0, end - start, true) ===
+      end - start
+    );
+  }
+
+  range(sample: number): readonly [start: number, end: number] {
+    const start = this.samples.offset[sample] ?? 0;
+    return [start, start + (this.samples.size[sample] ?? 0)];
+  }
+
+  /** By where the zeros lie in the sample. */
+  #mayBeTorn(start: number, end: number, run: ZeroRun): boolean {
+    if (start >= run.zerosFrom) return Math.min(run.zerosTo, end) - start >= leastAtStart;
+    if (this.#hasOwnZeros || !beginsLikeAHole(run)) return false;
+    if (run.zerosTo < end) return endsLikeAHole(run) && (this.#kind !== 'bytes' || fillsPages(run));
+    return !endsWith(run, end) && end - run.from >= sector;
+  }
+
+  /** Whether this track's samples can be read to their end: there are ways to write that are not known here. */
+  #isReadable(): boolean {
+    this.#readable ??= this.#readsMost();
+    return this.#readable;
+  }
+
+  #readsMost(): boolean {
+    const step = Math.max(1, Math.floor(this.samples.count / mostAsked));
+    let [asked, complete] = [0, 0];
+    for (let sample = 0; sample < this.samples.count; sample += step) {
+      asked += 1;
+      if (this.isComplete(sample)) complete += 1;
+    }
+    return complete * 2 > asked;
+  }
+}
