@@ -57,6 +57,18 @@ export class ZeroSectors {
   }
 }
 
+/** Where in a block that begins at byte `at` the first zero sector is; -1 when there is none. */
+export function firstZeroSector(block: Uint8Array, at: number): number {
+  for (
+    let place = (sector - (at % sector)) % sector;
+    place + sector <= block.length;
+    place += sector
+  ) {
+    if (isAllZero(block.subarray(place, place + sector))) return place;
+  }
+  return -1;
+}
+
 /**
  * Shows the bytes of a range in blocks that begin at a sector, each with the `more` bytes behind it.
  *

@@ -168,6 +168,8 @@ export interface IndexedMedia {
    * the file is torn, and not media that the index leaves out.
    */
   readonly reach: number;
+  /** Where a fragment's index was never written, so that what it lists from there on is lost; else -1. */
+  readonly unwrittenAt: number;
 }
 
 /**
@@ -210,6 +212,7 @@ export function readIndex(
     missingMs,
     end: Math.max(end, gatherer.end),
     reach: Math.max(reach, gatherer.reach),
+    unwrittenAt: gatherer.unwrittenAt,
   };
 }
 

@@ -288,6 +288,11 @@ function fragmentDamage(
     const detail = `At byte ${found.stop} the boxes of the file end; ${size - found.stop} bytes follow.`;
     return [{ kind: 'hole', at: found.stop, detail }];
   }
+  if (index && index.unwrittenAt >= 0) {
+    const at = index.unwrittenAt;
+    const detail = `The index of a fragment was never written from byte ${at} on: its samples behind that are lost.`;
+    return [{ kind: 'hole', at, detail }];
+  }
   if (found.torn) {
     const { type, start } = found.torn;
     const missing = index?.missing ?? 0;

@@ -5,6 +5,7 @@
  * the `moof` itself. Every sample whose bytes are there is kept.
  */
 import type { ByteSource } from '../bytes.ts';
+import { firstZeroSector } from '../zero-sectors.ts';
 import { type Box, boxAt } from './boxes.ts';
 import { i32, u32, u64 } from './fields.ts';
 import type { FragmentDefaults, Movie } from './movie.ts';
@@ -25,6 +26,8 @@ export class FragmentGatherer {
   end = 0;
   /** End of the last listed sample of which at least a byte is there: what follows is in no index. */
   reach = 0;
+  /** Where a fragment's index was never written: what it lists from there on is lost; -1 when all were. */
+  unwrittenAt = -1;
   readonly #source: ByteSource;
   readonly #movie: Movie;
   /** The recorder names the start of its `moof` as the base, as ffmpeg does. */
@@ -127,7 +130,11 @@ export class FragmentGatherer {
     }
     const firstFlags = flags & 4 ? u32(body, at) : header.flags;
     if (flags & 4) at += 4;
-    const present = entry.size > 0 ? Math.floor((body.length - at) / entry.size) : mostImplicit;
+    // No sample has a size of 0: where sizes were never written, the offsets behind them are unknown.
+    const zeros = entry.bytes < 0 ? -1 : firstZeroSector(body, box.body);
+    if (zeros >= 0) this.unwrittenAt = box.body + zeros;
+    const written = zeros < 0 ? body.length : zeros;
+    const present = entry.size > 0 ? Math.floor((written - at) / entry.size) : mostImplicit;
     const count = Math.min(u32(body, 4), Math.max(0, present));
     for (let index = 0; index < count; index += 1, at += entry.size) {
       const duration = entry.duration < 0 ? header.duration : u32(body, at + entry.duration);

@@ -9,6 +9,7 @@ import {
   beginsLikeAHole,
   endsLikeAHole,
   inBlocks,
+  sector,
   wholeRun,
   withZerosBeside,
   type ZeroRun,
@@ -47,9 +48,11 @@ export function findHoles(
   const sectors = new ZeroSectors((from, to) => search.take(from, to));
   const show = (block: Uint8Array, at: number) => {
     for (const chain of chains.values()) chain.take(block, at);
-    sectors.take(block.subarray(0, block.length - (block.length % 512)), at);
+    sectors.take(block.subarray(0, block.length - (block.length % sector)), at);
   };
-  inBlocks(source, firstByte(index), index.end, UnitChains.overlap, show, progress);
+  // Up to the end of the sector that the last sample ends in.
+  const to = Math.min(source.size, index.end + sector);
+  inBlocks(source, firstByte(index), to, UnitChains.overlap, show, progress);
   sectors.end();
   return search.judge(chains);
 }
@@ -72,7 +75,7 @@ export function hasHoleNearEnd(
   const runs: (readonly [from: number, to: number])[] = [];
   for (const probe of probes) {
     const at = end - probe;
-    const from = at - (at % 512);
+    const from = at - (at % sector);
     if (!media.some((range) => range.from <= from && range.to >= from + probeLength)) break;
     const sectors = new ZeroSectors((start, stop) => {
       runs.push([start, stop]);
@@ -155,24 +158,28 @@ class HoleSearch {
   }
 
   /**
-   * What is lost with pictures that do not chain up: those that stand in a row, the one that ends just
-   * where they begin, for the garbage begins in it, and the sound between them that cannot be read.
+   * What is lost with pictures that do not chain up and stand in a row: the sound around them that cannot
+   * be read, and the picture before them where nothing complete lies between, for the garbage begins in it.
    */
-  #garbage(place: number, group: readonly number[], known: ReadonlySet<number>): MediaHole {
+  #garbage(place: number, row: readonly number[], known: ReadonlySet<number>): MediaHole {
     const torn = this.#torn[place];
-    const [first = 0, last = 0] = [group[0], group.at(-1)];
+    const [first = 0, last = 0] = [row[0], row.at(-1)];
     const [start] = torn?.range(first) ?? [0];
     const [, to] = torn?.range(last) ?? [0, 0];
-    const [before, end] = first > 0 ? (torn?.range(first - 1) ?? [0, 0]) : [start, -1];
-    const touches = end === start && !known.has(first - 1);
-    const pictures = touches ? [first - 1, ...group] : [...group];
-    const lost = this.#torn.map((other, at) => {
-      if (at === place) return pictures;
-      const around = end < 0 ? start : Math.min(start, end);
-      const within = other ? [...other.places.within(around, to)] : [];
-      return within.filter((sample) => other?.isUnreadable(sample));
+    const before = first > 0 && !known.has(first - 1) ? torn?.range(first - 1) : undefined;
+    const from = before && before[1] <= start ? before[1] : start;
+    const sound = this.#torn.map((other, at) =>
+      at === place || !other ? [] : other.unreadable(from, to),
+    );
+    const between = this.#index.tracks.map(({ samples }, at) => {
+      const places = this.#torn[at]?.places ?? new SamplePlaces(samples);
+      return at === place ? 0 : [...places.within(from, start)].length;
     });
-    return { from: touches ? before : start, to, zeros: false, lost };
+    const begins =
+      before !== undefined && between.every((count, at) => count <= (sound[at] ?? []).length);
+    const pictures = begins ? [first - 1, ...row] : [...row];
+    const lost = sound.map((samples, at) => (at === place ? pictures : samples));
+    return { from: begins ? before[0] : start, to, zeros: false, lost };
   }
 }
 

@@ -14,7 +14,6 @@ import {
   endsLikeAHole,
   endsWith,
   fillsPages,
-  sector,
   type ZeroRun,
 } from '../zero-sectors.ts';
 import type { IndexedTrack } from './file-index.ts';
@@ -32,23 +31,12 @@ import { parameterSets } from './trial.ts';
 type Kind = 'units' | 'frames' | 'bytes';
 
 const readToTheEnd = new Set(['aac', 'flac', 'alac']);
-const compressed = new Set([
-  'aac',
-  'opus',
-  'mp3',
-  'ac3',
-  'eac3',
-  'av1',
-  'vp8',
-  'vp9',
-  'mjpeg',
-  'prores',
-  'mpeg4',
-  'mpeg2video',
-]);
+const compressed = new Set(
+  'opus mp3 ac3 eac3 av1 vp8 vp9 mjpeg prores mpeg4 mpeg2video'.split(' '),
+);
 
 /** Zeros with which no sample of any of these begins: a length, a sync word, a header come first. */
-const leastAtStart = 8;
+const leastZeros = 8;
 
 /** Samples of a track that are read to see whether they can be. */
 const mostAsked = 64;
@@ -88,19 +76,22 @@ export class TornSamples {
       const format = { codec: sets.format, lengthBytes: sets.lengthBytes };
       return new TornSamples(source, indexed, 'units', format, null);
     }
-    const codec = sampleCodec(stsd.subarray(16));
-    if (!codec || !compressed.has(codec.codec)) return null;
-    const kind = readToTheEnd.has(codec.codec) ? 'frames' : 'bytes';
-    return new TornSamples(source, indexed, kind, null, codec);
+    if (readToTheEnd.has(entry.codec)) {
+      const codec = sampleCodec(stsd.subarray(16));
+      return codec && new TornSamples(source, indexed, 'frames', null, codec);
+    }
+    return compressed.has(entry.codec)
+      ? new TornSamples(source, indexed, 'bytes', null, null)
+      : null;
   }
 
-  /** Notes a run that lies within one sample and not as a hole would: this encoder writes zeros. */
+  /** Notes a run that begins or ends in a sample and not as a hole would: this encoder writes zeros. */
   note(run: ZeroRun): void {
-    if (beginsLikeAHole(run) && endsLikeAHole(run)) return;
-    for (const sample of this.places.within(run.from, run.to)) {
+    for (const sample of this.places.within(run.zerosFrom, run.to)) {
       const [start, end] = this.range(sample);
-      const isInside = start < run.zerosFrom && (run.zerosTo < end || endsWith(run, end));
-      if (isInside) this.#hasOwnZeros = true;
+      if (start >= run.zerosFrom) return;
+      const isWithin = run.zerosTo < end || endsWith(run, end);
+      this.#hasOwnZeros ||= !beginsLikeAHole(run) || (isWithin && !endsLikeAHole(run));
       return;
     }
   }
@@ -109,7 +100,7 @@ export class TornSamples {
   beginsWithin(run: ZeroRun): boolean {
     for (const sample of this.places.within(run.from, run.to)) {
       const [start, end] = this.range(sample);
-      if (start >= run.zerosFrom) return Math.min(run.zerosTo, end) - start >= leastAtStart;
+      if (start >= run.zerosFrom) return Math.min(run.zerosTo, end) - start >= leastZeros;
     }
     return false;
   }
@@ -125,7 +116,7 @@ export class TornSamples {
   #proves(sample: number, run: ZeroRun): boolean {
     const [start, end] = this.range(sample);
     if (!this.#mayBeTorn(start, end, run)) return false;
-    if (this.#kind === 'frames') return this.isUnreadable(sample);
+    if (this.#kind === 'frames') return this.#isUnreadable(sample);
     const isInside = start < run.zerosFrom && run.zerosTo < end;
     if (this.format && isInside) {
       const bytes = this.#source.read(start, end - start);
@@ -134,8 +125,19 @@ export class TornSamples {
     return true;
   }
 
+  /** Sound in `from` … `to` that cannot be read to its end, and what follows it up to a sample that can. */
+  unreadable(from: number, to: number): number[] {
+    const found: number[] = [];
+    for (const sample of this.places.within(from, Number.POSITIVE_INFINITY)) {
+      const isLost = this.#isUnreadable(sample);
+      if (isLost) found.push(sample);
+      else if (this.range(sample)[0] >= to) break;
+    }
+    return found;
+  }
+
   /** Whether it is sound that should be read to its end, and cannot be. */
-  isUnreadable(sample: number): boolean {
+  #isUnreadable(sample: number): boolean {
     return this.#kind === 'frames' && !this.isComplete(sample) && this.#isReadable();
   }
 
@@ -157,10 +159,10 @@ export class TornSamples {
 
   /** By where the zeros lie in the sample. */
   #mayBeTorn(start: number, end: number, run: ZeroRun): boolean {
-    if (start >= run.zerosFrom) return Math.min(run.zerosTo, end) - start >= leastAtStart;
+    if (start >= run.zerosFrom) return Math.min(run.zerosTo, end) - start >= leastZeros;
     if (this.#hasOwnZeros || !beginsLikeAHole(run)) return false;
     if (run.zerosTo < end) return endsLikeAHole(run) && (this.#kind !== 'bytes' || fillsPages(run));
-    return !endsWith(run, end) && end - run.from >= sector;
+    return !endsWith(run, end) && end - run.from >= leastZeros;
   }
 
   /** Whether this track's samples can be read to their end: there are ways to write that are not known here. */
