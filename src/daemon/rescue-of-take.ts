@@ -76,9 +76,12 @@ export class RescueOfTake {
   async *#steps(begun: TakeRecord): AsyncGenerator<Step> {
     const { signal } = this.#ending;
     const { path } = begun;
-    // What was just recorded is looked through; an old file is judged by its head and tail.
-    const thorough = begun.endedAt !== null;
-    const { diagnosis, identity, head } = await this.#rescue.diagnose(path, { signal, thorough });
+    // What was just recorded is looked through; an old file is judged by its head and tail. What a former
+    // daemon saw growing and did not see end may have ended with the machine's power.
+    const wasGrowing = begun.stage === 'followed' && begun.sightedAt < this.#context.startedAt;
+    const thorough = begun.endedAt !== null || wasGrowing;
+    const reading = { signal, thorough, media: thorough };
+    const { diagnosis, identity, head } = await this.#rescue.diagnose(path, reading);
     const { container, verdict, durationMs, tracks, damage, writer } = diagnosis;
     const { recorder, signs } = recogniseRecorder({ path, diagnosis, head });
     const found = {

@@ -21,6 +21,8 @@ export interface DiagnoseJob extends OnFile {
   readonly kind: 'diagnose';
   /** Count every sample and find every hole, which reads the whole file. */
   readonly thorough: boolean;
+  /** Also compare the index of a file that has one with its media. */
+  readonly media: boolean;
 }
 
 /** Many files in one go, by head and tail: for each alone the way to the thread takes longest. */

@@ -8,7 +8,7 @@ import { dirname, extname } from 'node:path';
 import { parentPort } from 'node:worker_threads';
 import { Cancelled, type Progress } from '../container/bytes.ts';
 import { type Diagnosis, foreign } from '../container/diagnosis.ts';
-import { type FileFollower, headLength } from '../container/format.ts';
+import { type DiagnoseContext, type FileFollower, headLength } from '../container/format.ts';
 import { diagnose, recogniseFormat } from '../container/formats.ts';
 import type { NoRepair, RepairOutcome } from '../container/repair-plan.ts';
 import { RoomtapeError } from '../errors.ts';
@@ -91,7 +91,7 @@ async function performOnFile(job: FileJob, report: Report): Promise<JobAnswers[F
     if (job.kind !== 'diagnose' && source.hollow > mostHollow) throw tooHollow(source);
     switch (job.kind) {
       case 'diagnose':
-        return sample(source, job.thorough, reading);
+        return sample(source, { ...job, progress: reading });
       case 'profile':
         return recogniseFormat(source)?.profile?.(source, job.path) ?? null;
       case 'repair':
@@ -111,15 +111,12 @@ async function performOnFile(job: FileJob, report: Report): Promise<JobAnswers[F
   }
 }
 
-function sample(source: FileSource, thorough: boolean, progress: Progress): Sampled {
+function sample(source: FileSource, context: DiagnoseContext): Sampled {
   return {
     identity: source.identity,
     // As many as the diagnosis begins with, so that they are read once.
     head: source.read(0, headLength).slice(0, headSample),
-    diagnosis:
-      source.hollow > mostHollow
-        ? foreign(hollowText(source))
-        : diagnose(source, { thorough, progress }),
+    diagnosis: source.hollow > mostHollow ? foreign(hollowText(source)) : diagnose(source, context),
   };
 }
 
@@ -167,7 +164,7 @@ async function sampleOpened({ file, ends }: Opened, job: DiagnoseAllJob, report:
   await ends;
   if (!(file instanceof FileSource)) return file;
   try {
-    return sample(file, job.thorough, report('reading', file.size));
+    return sample(file, { ...job, progress: report('reading', file.size) });
   } catch (problem) {
     return obstacleOr(problem);
   } finally {
@@ -196,7 +193,7 @@ function repair(source: FileSource, job: RepairJob, report: Report): Repaired {
   // The plan will read all of a broken file anyway; one that seems whole is looked through for holes.
   let diagnosis = diagnose(source, { progress: reading });
   if (diagnosis.verdict === 'whole') {
-    diagnosis = diagnose(source, { thorough: true, progress: reading });
+    diagnosis = diagnose(source, { thorough: true, media: true, progress: reading });
   }
   const { identity } = source;
   const { write } = job;
@@ -300,7 +297,7 @@ const none = (reason: NoRepair['reason'], detail: string): NoRepair => ({
 
 async function readBack(source: FileSource, job: ReadBackJob, report: Report) {
   const progress = report('reading back', source.size);
-  const diagnosis = diagnose(source, { thorough: true, progress });
+  const diagnosis = diagnose(source, { thorough: true, media: true, progress });
   const problems =
     diagnosis.verdict === 'whole'
       ? await objections(source, job, diagnosis, progress)

@@ -135,13 +135,16 @@ export class Rescue {
     await Promise.all([this.#workers.close(), this.#following.close()]);
   }
 
-  /** Says what a file is; `thorough` reads all of it, otherwise it takes milliseconds. */
+  /**
+   * Says what a file is; `thorough` reads all of it where there is no index, and `media` where there is
+   * one. Otherwise it takes milliseconds.
+   */
   diagnose(
     path: string,
-    options: RescueOptions & { readonly thorough?: boolean } = {},
+    options: RescueOptions & { readonly thorough?: boolean; readonly media?: boolean } = {},
   ): Promise<Sampled> {
-    const { followLink = false, thorough = false } = options;
-    const job = { kind: 'diagnose', path, followLink, thorough } as const;
+    const { followLink = false, thorough = false, media = false } = options;
+    const job = { kind: 'diagnose', path, followLink, thorough, media } as const;
     return this.#workers.run(job, this.#watched(options));
   }
 

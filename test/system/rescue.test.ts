@@ -96,7 +96,13 @@ describe('given a file that grows', () => {
 describe('given the workers', () => {
   test('when a job makes no progress, then it is ended and the next one gets a new thread', async () => {
     const workers = new RescueWorkers(1);
-    const job = { kind: 'diagnose', path: whole, followLink: false, thorough: true } as const;
+    const job = {
+      kind: 'diagnose',
+      path: whole,
+      followLink: false,
+      thorough: true,
+      media: true,
+    } as const;
     await expect(workers.run(job, { stallMs: 0 })).rejects.toMatchObject({ code: 'worker-failed' });
     expect((await workers.run(job)).diagnosis.verdict).toBe('whole');
     await workers.close();
