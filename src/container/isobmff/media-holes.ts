@@ -7,7 +7,6 @@
 import type { ByteSource, Progress } from '../bytes.ts';
 import {
   beginsLikeAHole,
-  endsLikeAHole,
   inBlocks,
   sector,
   wholeRun,
@@ -131,14 +130,15 @@ class HoleSearch {
     if (touched.length === 0) return;
     const run = runAround(this.#source, from, to);
     for (const torn of touched) torn?.note(run);
-    const isAligned = beginsLikeAHole(run) && endsLikeAHole(run);
-    if (isAligned || touched.some((torn) => torn?.beginsWithin(run))) this.#runs.push(run);
+    if (beginsLikeAHole(run) || touched.some((torn) => torn?.beginsWithin(run))) {
+      this.#runs.push(run);
+    }
   }
 
   judge(chains: ReadonlyMap<number, UnitChains>): MediaHole[] {
     const holes: MediaHole[] = this.#runs
       .filter((run) => this.#torn.some((torn) => torn?.proveHole(run)))
-      .map(({ from, to }) => ({ from, to, zeros: true, lost: this.#lostIn(from, to) }));
+      .map((run) => ({ from: run.from, to: run.to, zeros: true, lost: this.#lostIn(run) }));
     for (const [place, { broken }] of chains) {
       const known = new Set(holes.flatMap(({ lost }) => lost[place] ?? []));
       const more = broken.filter((sample) => !known.has(sample));
@@ -147,13 +147,15 @@ class HoleSearch {
     return holes.toSorted((a, b) => a.from - b.from);
   }
 
-  /** Samples of which a byte lies in a hole, but sound that turns out to be complete, and silence. */
-  #lostIn(from: number, to: number): number[][] {
+  /** Samples of which a byte lies in a hole, but those that turn out to be complete, and silence. */
+  #lostIn(run: ZeroRun): number[][] {
     return this.#index.tracks.map(({ track, samples }, place) => {
       if (track.entry.frameBytes > 0) return [];
       const torn = this.#torn[place];
-      const within = (torn?.places ?? new SamplePlaces(samples)).within(from, to);
-      return [...within].filter((sample) => !torn?.isComplete(sample)).toSorted((a, b) => a - b);
+      const within = (torn?.places ?? new SamplePlaces(samples)).within(run.from, run.to);
+      return [...within]
+        .filter((sample) => !torn?.isComplete(sample) && !torn?.endedBefore(sample, run))
+        .toSorted((a, b) => a - b);
     });
   }
 

@@ -50,6 +50,8 @@ export class TornSamples {
   readonly #codec: SampleCodec | null;
   /** Samples of this track have long runs of zeros of their own. */
   #hasOwnZeros = false;
+  /** Such runs reach the ends of samples. */
+  #endsInZeros = false;
   #readable: boolean | undefined;
 
   private constructor(
@@ -91,7 +93,9 @@ export class TornSamples {
       const [start, end] = this.range(sample);
       if (start >= run.zerosFrom) return;
       const isWithin = run.zerosTo < end || endsWith(run, end);
-      this.#hasOwnZeros ||= !beginsLikeAHole(run) || (isWithin && !endsLikeAHole(run));
+      const isOwn = !beginsLikeAHole(run) || (isWithin && !endsLikeAHole(run));
+      this.#hasOwnZeros ||= isOwn;
+      this.#endsInZeros ||= isOwn && endsWith(run, end);
       return;
     }
   }
@@ -103,6 +107,13 @@ export class TornSamples {
       if (start >= run.zerosFrom) return Math.min(run.zerosTo, end) - start >= leastZeros;
     }
     return false;
+  }
+
+  /** Whether a sample ended in zeros of its own before a hole began in them, as this encoder's do. */
+  endedBefore(sample: number, run: ZeroRun): boolean {
+    const [start, end] = this.range(sample);
+    const isOwn = this.#endsInZeros && start < run.zerosFrom && !beginsLikeAHole(run);
+    return isOwn && end <= run.zerosTo;
   }
 
   /** Whether one of the samples proves that these zeros were never written. */
