@@ -14,7 +14,7 @@ import {
   readIndex,
   unindexed,
 } from './file-index.ts';
-import { describeHole, findHoles, hasHoleNearEnd, withoutHoles } from './media-holes.ts';
+import { describeHole, findHoles, hasHoleNearEnd, listedBy, samplesLeft } from './media-holes.ts';
 import { modelOf } from './media-model.ts';
 import { isKeptBlind, type Movie, playedMs, type Track } from './movie.ts';
 import { SampleScanner } from './sample-scanner.ts';
@@ -55,12 +55,13 @@ export function withHolesTold(
   const index = () => readIndex(written, found, progress);
   if (!media && !hasHoleNearEnd(written, found.media, index)) return diagnosis;
   const listed = index();
-  const holes = listed ? findHoles(written, listed, progress) : [];
-  if (!listed || holes.length === 0) return diagnosis;
-  const left = withoutHoles(listed, holes).tracks.some(({ samples }) => samples.count > 0);
+  const tracks = listed ? listedBy(listed) : [];
+  const holes = findHoles(written, tracks, progress);
+  if (holes.length === 0) return diagnosis;
+  const left = samplesLeft(tracks, holes).some(({ count }) => count > 0);
   const lost = (place: number) => new Set(holes.flatMap((hole) => hole.lost[place] ?? [])).size;
   const told = holes.slice(0, mostTold).map((hole): Damage => {
-    return { kind: 'hole', at: hole.from, detail: `${describeHole(listed, hole)}.` };
+    return { kind: 'hole', at: hole.from, detail: `${describeHole(tracks, hole)}.` };
   });
   return {
     ...diagnosis,

@@ -16,10 +16,10 @@ import { falseClaims } from './claims.ts';
 import { fourcc, u32 } from './fields.ts';
 import { outline, readIndex } from './file-index.ts';
 import { containerOf, fileState, limited, withHolesTold, zeroTailFrom } from './file-state.ts';
-import { findHoles } from './media-holes.ts';
+import { findHoles, listedBy } from './media-holes.ts';
 import { modelOf } from './media-model.ts';
 import { profileOf } from './profile.ts';
-import { noRepair, planFor, rescueByIndex } from './repair.ts';
+import { noRepair, planFor, rescueByIndex, withoutTorn } from './repair.ts';
 import { followGrowing, rescueByContent } from './rescue-by-content.ts';
 
 export const isobmff: ContainerFormat = {
@@ -54,7 +54,7 @@ function planRepair(source: ByteSource, context: RepairContext): RepairOutcome {
   const faststart = context.faststart ?? false;
   const end = zeroTailFrom(source, found.movie);
   const index = readIndex(limited(source, end), found, context.progress);
-  const holes = index ? findHoles(limited(source, end), index, context.progress) : [];
+  const holes = index ? findHoles(limited(source, end), listedBy(index), context.progress) : [];
   if (diagnosis.verdict === 'whole' && holes.length === 0) {
     return noRepair('whole', 'The file is whole.');
   }
@@ -69,7 +69,11 @@ function planRepair(source: ByteSource, context: RepairContext): RepairOutcome {
     return noRepair('all-zeros', detail);
   }
   const rescued = rescueByContent(limited(source, end), found, context);
-  return 'kind' in rescued ? rescued : planFor(source, rescued, container, faststart);
+  if ('kind' in rescued) return rescued;
+  const complete = withoutTorn(limited(source, end), rescued, context.progress);
+  if (complete.tracks.length === 0)
+    return noRepair('nothing-found', 'No sample in it is complete.');
+  return planFor(source, complete, container, faststart);
 }
 
 function follow(source: ByteSource, context: RepairContext): FileFollower | null {

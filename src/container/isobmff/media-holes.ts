@@ -15,6 +15,7 @@ import {
   ZeroSectors,
 } from '../zero-sectors.ts';
 import type { IndexedMedia, MediaRange } from './file-index.ts';
+import type { TrackLayout } from './movie.ts';
 import { SampleColumns } from './sample-columns.ts';
 import { SamplePlaces } from './sample-places.ts';
 import { TornSamples } from './torn-samples.ts';
@@ -26,22 +27,32 @@ export interface MediaHole {
   readonly to: number;
   /** Bytes that were never written; else something that is not what the index lists. */
   readonly zeros: boolean;
-  /** Numbers of the lost samples of each track of the index, ascending. */
+  /** Numbers of the lost samples of each track, ascending. */
   readonly lost: readonly (readonly number[])[];
 }
 
+/** A track, and where its samples are said to be: by an index, or by their beginnings. */
+export interface ListedTrack {
+  readonly layout: TrackLayout;
+  readonly samples: SampleColumns;
+}
+
+/** The tracks of an index. */
+export const listedBy = (index: IndexedMedia): ListedTrack[] =>
+  index.tracks.map(({ track, samples }) => ({ layout: track, samples }));
+
 /**
- * Looks through all media that an index lists.
+ * Looks through all media that is listed.
  *
  * @returns the holes in file order
  * @throws Cancelled when `progress` says so
  */
 export function findHoles(
   source: ByteSource,
-  index: IndexedMedia,
+  tracks: readonly ListedTrack[],
   progress?: Progress,
 ): readonly MediaHole[] {
-  const search = new HoleSearch(source, index);
+  const search = new HoleSearch(source, tracks);
   if (!search.canTell) return [];
   const chains = search.chains;
   const sectors = new ZeroSectors((from, to) => search.take(from, to));
@@ -50,8 +61,9 @@ export function findHoles(
     sectors.take(block.subarray(0, block.length - (block.length % sector)), at);
   };
   // Up to the end of the sector that the last sample ends in.
-  const to = Math.min(source.size, index.end + sector);
-  inBlocks(source, firstByte(index), to, UnitChains.overlap, show, progress);
+  const end = Math.max(0, ...tracks.map(({ samples }) => samples.end()));
+  const to = Math.min(source.size, end + sector);
+  inBlocks(source, firstByte(tracks), to, UnitChains.overlap, show, progress);
   sectors.end();
   return search.judge(chains);
 }
@@ -84,14 +96,14 @@ export function hasHoleNearEnd(
   }
   const index = runs.length > 0 ? readIndex() : null;
   if (!index) return false;
-  const search = new HoleSearch(source, index);
+  const search = new HoleSearch(source, listedBy(index));
   for (const [start, stop] of runs) search.take(start, stop, wholeRun);
   return search.judge(new Map()).length > 0;
 }
 
-function firstByte(index: IndexedMedia): number {
-  let first = index.end;
-  for (const { samples } of index.tracks) {
+function firstByte(tracks: readonly ListedTrack[]): number {
+  let first = Number.POSITIVE_INFINITY;
+  for (const { samples } of tracks) {
     for (let at = 0; at < samples.count; at += 1) first = Math.min(first, samples.offset[at] ?? 0);
   }
   return first;
@@ -99,23 +111,22 @@ function firstByte(index: IndexedMedia): number {
 
 class HoleSearch {
   readonly #source: ByteSource;
-  readonly #index: IndexedMedia;
-  /** By track of the index; null where a track proves nothing. */
+  readonly #tracks: readonly ListedTrack[];
+  /** By track; null where a track proves nothing. */
   readonly #torn: readonly (TornSamples | null)[];
   readonly #runs: ZeroRun[] = [];
 
-  constructor(source: ByteSource, index: IndexedMedia) {
+  constructor(source: ByteSource, tracks: readonly ListedTrack[]) {
     this.#source = source;
-    this.#index = index;
-    const isReadable = !index.movie.encrypted;
-    this.#torn = index.tracks.map((track) => (isReadable ? TornSamples.of(source, track) : null));
+    this.#tracks = tracks;
+    this.#torn = tracks.map((track) => TornSamples.of(source, track));
   }
 
   get canTell(): boolean {
     return this.#torn.some((torn) => torn !== null);
   }
 
-  /** A check of the lengths of each track of NAL units, by the place of the track in the index. */
+  /** A check of the lengths of each track of NAL units, by the place of the track. */
   get chains(): ReadonlyMap<number, UnitChains> {
     const chains = new Map<number, UnitChains>();
     this.#torn.forEach((torn, place) => {
@@ -149,8 +160,8 @@ class HoleSearch {
 
   /** Samples of which a byte lies in a hole, but those that turn out to be complete, and silence. */
   #lostIn(run: ZeroRun): number[][] {
-    return this.#index.tracks.map(({ track, samples }, place) => {
-      if (track.entry.frameBytes > 0) return [];
+    return this.#tracks.map(({ layout, samples }, place) => {
+      if (layout.entry.frameBytes > 0) return [];
       const torn = this.#torn[place];
       const within = (torn?.places ?? new SamplePlaces(samples)).within(run.from, run.to);
       return [...within]
@@ -173,7 +184,7 @@ class HoleSearch {
     const sound = this.#torn.map((other, at) =>
       at === place || !other ? [] : other.unreadable(from, to),
     );
-    const between = this.#index.tracks.map(({ samples }, at) => {
+    const between = this.#tracks.map(({ samples }, at) => {
       const places = this.#torn[at]?.places ?? new SamplePlaces(samples);
       return at === place ? 0 : [...places.within(from, start)].length;
     });
@@ -201,16 +212,17 @@ function inRows(numbers: readonly number[]): number[][] {
 }
 
 /**
- * The index without the samples that holes took. Their time is kept: the sample before each lasts
- * longer, and a track whose first ones are lost begins later.
+ * The samples of each track without those that holes took. Their time is kept: the sample before each
+ * lasts longer, and a track whose first ones are lost begins later.
  */
-export function withoutHoles(index: IndexedMedia, holes: readonly MediaHole[]): IndexedMedia {
-  if (holes.length === 0) return index;
-  const tracks = index.tracks.map(({ track, samples }, place) => {
+export function samplesLeft(
+  tracks: readonly ListedTrack[],
+  holes: readonly MediaHole[],
+): readonly SampleColumns[] {
+  return tracks.map(({ samples }, place) => {
     const lost = new Set(holes.flatMap((hole) => hole.lost[place] ?? []));
-    return { track, samples: lost.size > 0 ? samplesWithout(samples, lost) : samples };
+    return lost.size > 0 ? samplesWithout(samples, lost) : samples;
   });
-  return { ...index, tracks };
 }
 
 function samplesWithout(samples: SampleColumns, lost: ReadonlySet<number>): SampleColumns {
@@ -239,27 +251,27 @@ function samplesWithout(samples: SampleColumns, lost: ReadonlySet<number>): Samp
 }
 
 /** Milliseconds that holes took, of the track that lost most. */
-export function lostMs(index: IndexedMedia, holes: readonly MediaHole[]): number {
-  return Math.max(0, ...lostSeconds(index, holes)) * 1000;
+export function lostMs(tracks: readonly ListedTrack[], holes: readonly MediaHole[]): number {
+  return Math.max(0, ...lostSeconds(tracks, holes)) * 1000;
 }
 
-function lostSeconds(index: IndexedMedia, holes: readonly MediaHole[]): number[] {
-  return index.tracks.map(({ track, samples }, place) => {
+function lostSeconds(tracks: readonly ListedTrack[], holes: readonly MediaHole[]): number[] {
+  return tracks.map(({ layout, samples }, place) => {
     const lost = new Set(holes.flatMap((hole) => hole.lost[place] ?? []));
     const ticks = [...lost].reduce((sum, sample) => sum + (samples.duration[sample] ?? 0), 0);
-    return ticks / track.timescale;
+    return ticks / layout.timescale;
   });
 }
 
-/** What a hole is and took, for a person. */
-export function describeHole(index: IndexedMedia, hole: MediaHole): string {
-  const seconds = lostSeconds(index, [hole]);
-  const takes = index.tracks.flatMap(({ track }, place) => {
+/** What a hole is and took, for a person: part of a sentence. */
+export function describeHole(tracks: readonly ListedTrack[], hole: MediaHole): string {
+  const seconds = lostSeconds(tracks, [hole]);
+  const takes = tracks.flatMap(({ layout }, place) => {
     const count = hole.lost[place]?.length ?? 0;
     if (count === 0) return [];
-    return [`${count} of ${track.entry.codec} (${(seconds[place] ?? 0).toFixed(2)} s)`];
+    return [`${count} of ${layout.entry.codec} (${(seconds[place] ?? 0).toFixed(2)} s)`];
   });
-  const from = Math.min(...index.tracks.map((_, place) => beginsAt(index, hole, place)));
+  const from = Math.min(...tracks.map((track, place) => beginsAt(track, hole.lost[place])));
   const bytes = hole.to - hole.from;
   const what = hole.zeros
     ? `${bytes} bytes are zero that were never written`
@@ -270,12 +282,11 @@ export function describeHole(index: IndexedMedia, hole: MediaHole): string {
     : `${what}: no sample is lost`;
 }
 
-/** When the first sample that a hole took of a track is decoded, in seconds; Infinity without any. */
-function beginsAt(index: IndexedMedia, hole: MediaHole, place: number): number {
-  const first = hole.lost[place]?.[0];
-  const indexed = index.tracks[place];
-  if (first === undefined || !indexed) return Number.POSITIVE_INFINITY;
-  let ticks = indexed.samples.start;
-  for (let at = 0; at < first; at += 1) ticks += indexed.samples.duration[at] ?? 0;
-  return ticks / indexed.track.timescale;
+/** When the first of these samples is decoded, in seconds; Infinity without any. */
+function beginsAt({ layout, samples }: ListedTrack, lost: readonly number[] = []): number {
+  const [first] = lost;
+  if (first === undefined) return Number.POSITIVE_INFINITY;
+  let ticks = samples.start;
+  for (let at = 0; at < first; at += 1) ticks += samples.duration[at] ?? 0;
+  return ticks / layout.timescale;
 }

@@ -15,9 +15,17 @@ import {
   unindexed,
 } from './file-index.ts';
 import type { FoundSamples } from './found-samples.ts';
-import { describeHole, lostMs, type MediaHole, withoutHoles } from './media-holes.ts';
+import {
+  describeHole,
+  findHoles,
+  type ListedTrack,
+  listedBy,
+  lostMs,
+  type MediaHole,
+  samplesLeft,
+} from './media-holes.ts';
 import { type MediaModel, modelOf } from './media-model.ts';
-import { isKeptBlind } from './movie.ts';
+import { type Edit, isKeptBlind } from './movie.ts';
 import type { OutputTrack } from './movie-writer.ts';
 import { layOut } from './output-layout.ts';
 import { SampleColumns } from './sample-columns.ts';
@@ -132,7 +140,15 @@ export function rescueByIndex(
   holes: readonly MediaHole[],
   context: RepairContext,
 ): RescuedMedia {
-  const index = withoutHoles(listed, holes);
+  const tracks = listedBy(listed);
+  const left = samplesLeft(tracks, holes);
+  const index = {
+    ...listed,
+    tracks: listed.tracks.map(({ track, samples }, place) => ({
+      track,
+      samples: left[place] ?? samples,
+    })),
+  };
   const rest = unindexed(found, index.reach);
   const read = rest ? readOn(source, index, rest, context.progress) : null;
   const outputs =
@@ -141,7 +157,7 @@ export function rescueByIndex(
       .filter((indexed) => indexed.samples.count > 0)
       .map((indexed) => indexedOutput(indexed, index.movie.timescale));
   const media = found.media.reduce((sum, range) => sum + range.to - range.from, 0);
-  const findings = [...indexFindings(found, index), ...holeFindings(listed, holes)];
+  const findings = [...indexFindings(found, index), ...holeFindings(tracks, holes)];
   if (read && read.added > 0) {
     findings.push(
       `Behind the last indexed sample at byte ${index.end}, ${read.added} more were found by their content.`,
@@ -155,7 +171,7 @@ export function rescueByIndex(
     method: methodOf(found, read?.added ?? 0),
     findings,
     mediaBytes: Math.max(media, index.end > 0 ? 0 : media),
-    lostMs: Math.round(index.missingMs + lostMs(listed, holes) + (read?.lostMs ?? 0)),
+    lostMs: Math.round(index.missingMs + lostMs(tracks, holes) + (read?.lostMs ?? 0)),
   };
 }
 
@@ -180,20 +196,20 @@ function indexFindings(found: FileOutline, index: IndexedMedia): string[] {
 // A disk that fails here and there leaves hundreds.
 const mostTold = 20;
 
-function holeFindings(index: IndexedMedia, holes: readonly MediaHole[]): string[] {
+function holeFindings(tracks: readonly ListedTrack[], holes: readonly MediaHole[]): string[] {
   const told = holes
     .slice(0, mostTold)
     .map(
       (hole) =>
-        `Hole at byte ${hole.from}: ${describeHole(index, hole)}. Their time is kept as a gap.`,
+        `Hole at byte ${hole.from}: ${describeHole(tracks, hole)}. Their time is kept as a gap.`,
     );
   if (holes.length > mostTold) {
-    const ms = Math.round(lostMs(index, holes.slice(mostTold)));
+    const ms = Math.round(lostMs(tracks, holes.slice(mostTold)));
     told.push(`${holes.length - mostTold} more holes took up to ${ms} ms of a track.`);
   }
-  const hasPictures = index.tracks.some(
-    ({ track }, place) =>
-      track.entry.kind === 'video' && holes.some(({ lost }) => (lost[place] ?? []).length > 0),
+  const hasPictures = tracks.some(
+    ({ layout }, place) =>
+      layout.entry.kind === 'video' && holes.some(({ lost }) => (lost[place] ?? []).length > 0),
   );
   if (hasPictures) {
     told.push(
@@ -201,6 +217,51 @@ function holeFindings(index: IndexedMedia, holes: readonly MediaHole[]): string[
     );
   }
   return told;
+}
+
+/** Media whose samples were found by their beginnings, without those that turn out to have a hole inside. */
+export function withoutTorn(
+  source: ByteSource,
+  rescued: RescuedMedia,
+  progress?: Progress,
+): RescuedMedia {
+  const holes = findHoles(source, rescued.tracks, progress);
+  if (holes.length === 0) return rescued;
+  const left = samplesLeft(rescued.tracks, holes);
+  const tracks = rescued.tracks.map((track, place) => {
+    const samples = left[place] ?? track.samples;
+    return { ...track, samples, edits: laterEdits(track, samples, rescued.timescale) };
+  });
+  return {
+    ...rescued,
+    tracks: tracks.filter(({ samples }) => samples.count > 0),
+    findings: [...rescued.findings, ...holeFindings(rescued.tracks, holes)],
+    lostMs:
+      rescued.lostMs === null ? null : rescued.lostMs + Math.round(lostMs(rescued.tracks, holes)),
+  };
+}
+
+/** The edit list of a track that has lost samples at its beginning or end. */
+function laterEdits(
+  before: OutputTrack,
+  samples: SampleColumns,
+  timescale: number,
+): readonly Edit[] {
+  const late = samples.start - before.samples.start;
+  const cut = before.samples.ticks() - late - samples.ticks();
+  if (late === 0 && cut === 0) return before.edits;
+  const delayed = before.edits.reduce(
+    (sum, one) => sum + (one.mediaTime < 0 ? one.duration : 0),
+    0,
+  );
+  const skipped = before.edits.find(({ mediaTime }) => mediaTime >= 0)?.mediaTime ?? 0;
+  const start = {
+    skipped: Math.max(0, skipped - late),
+    delayed: delayed / timescale + Math.max(0, late - skipped) / before.layout.timescale,
+    timescale: before.layout.timescale,
+  };
+  const isVideo = before.layout.entry.kind === 'video';
+  return editsFor(isVideo ? samples.shownTicks() : samples.ticks(), start, timescale);
 }
 
 interface ReadOn {

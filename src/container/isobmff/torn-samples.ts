@@ -16,7 +16,7 @@ import {
   fillsPages,
   type ZeroRun,
 } from '../zero-sectors.ts';
-import type { IndexedTrack } from './file-index.ts';
+import type { TrackLayout } from './movie.ts';
 import type { SampleColumns } from './sample-columns.ts';
 import { SamplePlaces } from './sample-places.ts';
 import { parameterSets } from './trial.ts';
@@ -56,7 +56,7 @@ export class TornSamples {
 
   private constructor(
     source: ByteSource,
-    { samples }: IndexedTrack,
+    samples: SampleColumns,
     kind: Kind,
     format: UnitFormat | null,
     codec: SampleCodec | null,
@@ -70,20 +70,23 @@ export class TornSamples {
   }
 
   /** Null for a track that proves nothing: uncompressed, encrypted, or of a codec nobody here reads. */
-  static of(source: ByteSource, indexed: IndexedTrack): TornSamples | null {
-    const { entry, stsd } = indexed.track;
+  static of(
+    source: ByteSource,
+    { layout, samples }: { readonly layout: TrackLayout; readonly samples: SampleColumns },
+  ): TornSamples | null {
+    const { entry, stsd } = layout;
     if (entry.encrypted || entry.frameBytes > 0 || stsd.length < 24) return null;
-    const sets = parameterSets(indexed.track);
+    const sets = parameterSets(layout);
     if (sets && (entry.codec === 'h264' || entry.codec === 'hevc')) {
       const format = { codec: sets.format, lengthBytes: sets.lengthBytes };
-      return new TornSamples(source, indexed, 'units', format, null);
+      return new TornSamples(source, samples, 'units', format, null);
     }
     if (readToTheEnd.has(entry.codec)) {
       const codec = sampleCodec(stsd.subarray(16));
-      return codec && new TornSamples(source, indexed, 'frames', null, codec);
+      return codec && new TornSamples(source, samples, 'frames', null, codec);
     }
     return compressed.has(entry.codec)
-      ? new TornSamples(source, indexed, 'bytes', null, null)
+      ? new TornSamples(source, samples, 'bytes', null, null)
       : null;
   }
 
