@@ -117,6 +117,9 @@ export const beginsLikeAHole = ({ from, zerosFrom }: ZeroRun): boolean =>
 /** The zeros end there, too. */
 export const endsLikeAHole = ({ to, zerosTo }: ZeroRun): boolean => zerosTo - to <= ownZeros;
 
+/** Whether a page begins in a range. */
+export const holdsPage = (from: number, to: number): boolean => Math.ceil(from / page) * page < to;
+
 /** They begin and end at pages: zeros of media do so once in some millions. */
 export const fillsPages = ({ from, to }: ZeroRun): boolean => from % page === 0 && to % page === 0;
 

@@ -14,7 +14,8 @@ import {
   readIndex,
   unindexed,
 } from './file-index.ts';
-import { describeHole, findHoles, hasHoleNearEnd, listedBy, samplesLeft } from './media-holes.ts';
+import { holesTold, samplesLeft } from './hole-losses.ts';
+import { findHoles, hasHoleNearEnd, listedBy } from './media-holes.ts';
 import { modelOf } from './media-model.ts';
 import { isKeptBlind, type Movie, playedMs, type Track } from './movie.ts';
 import { SampleScanner } from './sample-scanner.ts';
@@ -60,8 +61,8 @@ export function withHolesTold(
   if (holes.length === 0) return diagnosis;
   const left = samplesLeft(tracks, holes).some(({ count }) => count > 0);
   const lost = (place: number) => new Set(holes.flatMap((hole) => hole.lost[place] ?? [])).size;
-  const told = holes.slice(0, mostTold).map((hole): Damage => {
-    return { kind: 'hole', at: hole.from, detail: `${describeHole(tracks, hole)}.` };
+  const told = holesTold(tracks, holes).map(({ at, detail }): Damage => {
+    return { kind: 'hole', at, detail };
   });
   return {
     ...diagnosis,
@@ -73,9 +74,6 @@ export function withHolesTold(
     recoverable: left,
   };
 }
-
-/** A disk that fails here and there leaves hundreds of holes. */
-const mostTold = 20;
 
 // Zeros that end a file may cover half an index, which would be read as one with empty tables.
 function outlineToZeros(source: ByteSource): FileOutline {

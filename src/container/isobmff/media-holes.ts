@@ -7,6 +7,7 @@
 import type { ByteSource, Progress } from '../bytes.ts';
 import {
   beginsLikeAHole,
+  holdsPage,
   inBlocks,
   sector,
   wholeRun,
@@ -16,7 +17,7 @@ import {
 } from '../zero-sectors.ts';
 import type { IndexedMedia, MediaRange } from './file-index.ts';
 import type { TrackLayout } from './movie.ts';
-import { SampleColumns } from './sample-columns.ts';
+import type { SampleColumns } from './sample-columns.ts';
 import { SamplePlaces } from './sample-places.ts';
 import { TornSamples } from './torn-samples.ts';
 import { UnitChains } from './unit-chains.ts';
@@ -163,16 +164,20 @@ class HoleSearch {
     return this.#tracks.map(({ layout, samples }, place) => {
       if (layout.entry.frameBytes > 0) return [];
       const torn = this.#torn[place];
-      const within = (torn?.places ?? new SamplePlaces(samples)).within(run.from, run.to);
-      return [...within]
-        .filter((sample) => !torn?.isComplete(sample) && !torn?.endedBefore(sample, run))
-        .toSorted((a, b) => a - b);
+      const places = torn?.places ?? new SamplePlaces(samples);
+      const hit = [...places.within(run.from, run.to)].filter((sample) => {
+        return !torn?.isComplete(sample) && !torn?.endedBefore(sample, run);
+      });
+      // What begins in the zeros behind the last sector is lost, too, where zeros cannot begin it.
+      const more = torn ? [...places.within(run.to, run.zerosTo)] : [];
+      const begun = more.filter((sample) => torn?.beginsIn(sample, run) && !hit.includes(sample));
+      return [...hit, ...begun].toSorted((a, b) => a - b);
     });
   }
 
   /**
    * What is lost with pictures that do not chain up and stand in a row: the sound around them that cannot
-   * be read, and the picture before them where nothing complete lies between, for the garbage begins in it.
+   * be read, and the picture before them, if the garbage must have begun in it.
    */
   #garbage(place: number, row: readonly number[], known: ReadonlySet<number>): MediaHole {
     const torn = this.#torn[place];
@@ -181,18 +186,33 @@ class HoleSearch {
     const [, to] = torn?.range(last) ?? [0, 0];
     const before = first > 0 && !known.has(first - 1) ? torn?.range(first - 1) : undefined;
     const from = before && before[1] <= start ? before[1] : start;
-    const sound = this.#torn.map((other, at) =>
-      at === place || !other ? [] : other.unreadable(from, to),
-    );
-    const between = this.#tracks.map(({ samples }, at) => {
-      const places = this.#torn[at]?.places ?? new SamplePlaces(samples);
-      return at === place ? 0 : [...places.within(from, start)].length;
+    const sound = this.#torn.map((other, at) => {
+      return at === place || !other ? [] : other.unreadable(from, to);
     });
-    const begins =
-      before !== undefined && between.every((count, at) => count <= (sound[at] ?? []).length);
-    const pictures = begins ? [first - 1, ...row] : [...row];
-    const lost = sound.map((samples, at) => (at === place ? pictures : samples));
+    const begins = before !== undefined && this.#beginsBefore(from, start, sound);
+    const lost = sound.map((samples, at) => {
+      if (at !== place) return samples;
+      return begins ? [first - 1, ...row] : [...row];
+    });
     return { from: begins ? before[0] : start, to, zeros: false, lost };
+  }
+
+  /**
+   * Whether garbage that reaches to `start` began before `from`: nothing complete lies between, and if
+   * anything does, no page begins in the first of it.
+   */
+  #beginsBefore(from: number, start: number, lost: readonly (readonly number[])[]): boolean {
+    let firstEnd = from;
+    for (const [place, { samples }] of this.#tracks.entries()) {
+      const places = this.#torn[place]?.places ?? new SamplePlaces(samples);
+      for (const sample of places.within(from, start)) {
+        const offset = samples.offset[sample] ?? 0;
+        if (offset < from) continue;
+        if (!lost[place]?.includes(sample)) return false;
+        if (offset === from) firstEnd = offset + (samples.size[sample] ?? 0);
+      }
+    }
+    return firstEnd === from || !holdsPage(from, firstEnd);
   }
 }
 
@@ -209,84 +229,4 @@ function inRows(numbers: readonly number[]): number[][] {
     else rows.push([number]);
   }
   return rows;
-}
-
-/**
- * The samples of each track without those that holes took. Their time is kept: the sample before each
- * lasts longer, and a track whose first ones are lost begins later.
- */
-export function samplesLeft(
-  tracks: readonly ListedTrack[],
-  holes: readonly MediaHole[],
-): readonly SampleColumns[] {
-  return tracks.map(({ samples }, place) => {
-    const lost = new Set(holes.flatMap((hole) => hole.lost[place] ?? []));
-    return lost.size > 0 ? samplesWithout(samples, lost) : samples;
-  });
-}
-
-function samplesWithout(samples: SampleColumns, lost: ReadonlySet<number>): SampleColumns {
-  const kept = new SampleColumns(samples.count - lost.size);
-  kept.start = samples.start;
-  let pending = 0;
-  for (let at = 0; at < samples.count; at += 1) {
-    const duration = samples.duration[at] ?? 0;
-    if (lost.has(at)) {
-      pending += duration;
-      continue;
-    }
-    if (kept.count === 0) kept.start += pending;
-    else kept.duration[kept.count - 1] = (kept.duration[kept.count - 1] ?? 0) + pending;
-    pending = 0;
-    kept.push(
-      samples.offset[at] ?? 0,
-      samples.size[at] ?? 0,
-      duration,
-      samples.shift[at] ?? 0,
-      samples.sync[at] === 1,
-      samples.description[at] ?? 1,
-    );
-  }
-  return kept;
-}
-
-/** Milliseconds that holes took, of the track that lost most. */
-export function lostMs(tracks: readonly ListedTrack[], holes: readonly MediaHole[]): number {
-  return Math.max(0, ...lostSeconds(tracks, holes)) * 1000;
-}
-
-function lostSeconds(tracks: readonly ListedTrack[], holes: readonly MediaHole[]): number[] {
-  return tracks.map(({ layout, samples }, place) => {
-    const lost = new Set(holes.flatMap((hole) => hole.lost[place] ?? []));
-    const ticks = [...lost].reduce((sum, sample) => sum + (samples.duration[sample] ?? 0), 0);
-    return ticks / layout.timescale;
-  });
-}
-
-/** What a hole is and took, for a person: part of a sentence. */
-export function describeHole(tracks: readonly ListedTrack[], hole: MediaHole): string {
-  const seconds = lostSeconds(tracks, [hole]);
-  const takes = tracks.flatMap(({ layout }, place) => {
-    const count = hole.lost[place]?.length ?? 0;
-    if (count === 0) return [];
-    return [`${count} of ${layout.entry.codec} (${(seconds[place] ?? 0).toFixed(2)} s)`];
-  });
-  const from = Math.min(...tracks.map((track, place) => beginsAt(track, hole.lost[place])));
-  const bytes = hole.to - hole.from;
-  const what = hole.zeros
-    ? `${bytes} bytes are zero that were never written`
-    : `in ${bytes} bytes there is not what the index lists`;
-  const when = `from second ${from.toFixed(2)} on`;
-  return takes.length > 0
-    ? `${what}: of the samples ${takes.join(' and ')} ${when} are lost`
-    : `${what}: no sample is lost`;
-}
-
-/** When the first of these samples is decoded, in seconds; Infinity without any. */
-function beginsAt({ layout, samples }: ListedTrack, lost: readonly number[] = []): number {
-  const [first] = lost;
-  if (first === undefined) return Number.POSITIVE_INFINITY;
-  let ticks = samples.start;
-  for (let at = 0; at < first; at += 1) ticks += samples.duration[at] ?? 0;
-  return ticks / layout.timescale;
 }

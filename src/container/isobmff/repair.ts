@@ -15,15 +15,8 @@ import {
   unindexed,
 } from './file-index.ts';
 import type { FoundSamples } from './found-samples.ts';
-import {
-  describeHole,
-  findHoles,
-  type ListedTrack,
-  listedBy,
-  lostMs,
-  type MediaHole,
-  samplesLeft,
-} from './media-holes.ts';
+import { holesTold, lostMs, samplesLeft } from './hole-losses.ts';
+import { findHoles, type ListedTrack, listedBy, type MediaHole } from './media-holes.ts';
 import { type MediaModel, modelOf } from './media-model.ts';
 import { type Edit, isKeptBlind } from './movie.ts';
 import type { OutputTrack } from './movie-writer.ts';
@@ -193,25 +186,15 @@ function indexFindings(found: FileOutline, index: IndexedMedia): string[] {
   return findings;
 }
 
-// A disk that fails here and there leaves hundreds.
-const mostTold = 20;
-
 function holeFindings(tracks: readonly ListedTrack[], holes: readonly MediaHole[]): string[] {
-  const told = holes
-    .slice(0, mostTold)
-    .map(
-      (hole) =>
-        `Hole at byte ${hole.from}: ${describeHole(tracks, hole)}. Their time is kept as a gap.`,
+  const told = holesTold(tracks, holes).map(({ at, detail }) => `Hole at byte ${at}: ${detail}`);
+  if (told.length > 0) told.push('The time of what holes took is kept as a gap.');
+  const tookPictures = tracks.some(({ layout }, place) => {
+    return (
+      layout.entry.kind === 'video' && holes.some(({ lost }) => (lost[place] ?? []).length > 0)
     );
-  if (holes.length > mostTold) {
-    const ms = Math.round(lostMs(tracks, holes.slice(mostTold)));
-    told.push(`${holes.length - mostTold} more holes took up to ${ms} ms of a track.`);
-  }
-  const hasPictures = tracks.some(
-    ({ layout }, place) =>
-      layout.entry.kind === 'video' && holes.some(({ lost }) => (lost[place] ?? []).length > 0),
-  );
-  if (hasPictures) {
+  });
+  if (tookPictures) {
     told.push(
       'Pictures that refer to a lost one are kept: they may be distorted up to the next key frame.',
     );
@@ -316,14 +299,7 @@ function samplesBefore(samples: SampleColumns, offset: number): SampleColumns {
   const kept = new SampleColumns(samples.count);
   kept.start = samples.start;
   for (let at = 0; at < samples.count && (samples.offset[at] ?? 0) < offset; at += 1) {
-    kept.push(
-      samples.offset[at] ?? 0,
-      samples.size[at] ?? 0,
-      samples.duration[at] ?? 0,
-      samples.shift[at] ?? 0,
-      samples.sync[at] === 1,
-      samples.description[at] ?? 1,
-    );
+    kept.take(samples, at);
   }
   return kept;
 }

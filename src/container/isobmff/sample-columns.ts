@@ -51,6 +51,18 @@ export class SampleColumns {
     this.description[at] = description;
   }
 
+  /** Adds a sample of other columns. */
+  take(from: SampleColumns, at: number): void {
+    this.push(
+      from.offset[at] ?? 0,
+      from.size[at] ?? 0,
+      from.duration[at] ?? 0,
+      from.shift[at] ?? 0,
+      from.sync[at] === 1,
+      from.description[at] ?? 1,
+    );
+  }
+
   /** Ticks of all samples together. */
   ticks(): number {
     let sum = 0;

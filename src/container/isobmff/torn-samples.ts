@@ -103,11 +103,16 @@ export class TornSamples {
     }
   }
 
-  /** Whether a sample begins in these zeros, and with them. */
+  /** Whether a sample begins in these zeros, and with more of them than any does. */
+  beginsIn(sample: number, run: ZeroRun): boolean {
+    const [start, end] = this.range(sample);
+    return start >= run.zerosFrom && Math.min(run.zerosTo, end) - start >= leastZeros;
+  }
+
+  /** Whether any sample does. */
   beginsWithin(run: ZeroRun): boolean {
     for (const sample of this.places.within(run.from, run.to)) {
-      const [start, end] = this.range(sample);
-      if (start >= run.zerosFrom) return Math.min(run.zerosTo, end) - start >= leastZeros;
+      if (this.beginsIn(sample, run)) return true;
     }
     return false;
   }
@@ -129,7 +134,7 @@ export class TornSamples {
 
   #proves(sample: number, run: ZeroRun): boolean {
     const [start, end] = this.range(sample);
-    if (!this.#mayBeTorn(start, end, run)) return false;
+    if (!this.beginsIn(sample, run) && !this.#mayEndIn(start, end, run)) return false;
     if (this.#kind === 'frames') return this.#isUnreadable(sample);
     const isInside = start < run.zerosFrom && run.zerosTo < end;
     if (this.format && isInside) {
@@ -171,9 +176,9 @@ export class TornSamples {
     return [start, start + (this.samples.size[sample] ?? 0)];
   }
 
-  /** By where the zeros lie in the sample. */
-  #mayBeTorn(start: number, end: number, run: ZeroRun): boolean {
-    if (start >= run.zerosFrom) return Math.min(run.zerosTo, end) - start >= leastZeros;
+  /** By where the zeros lie in a sample that begins before them. */
+  #mayEndIn(start: number, end: number, run: ZeroRun): boolean {
+    if (start >= run.zerosFrom) return false;
     if (this.#hasOwnZeros || !beginsLikeAHole(run)) return false;
     if (run.zerosTo < end) return endsLikeAHole(run) && (this.#kind !== 'bytes' || fillsPages(run));
     return !endsWith(run, end) && end - run.from >= leastZeros;
