@@ -50,6 +50,7 @@ export function readAll(
 ): string | null {
   const source = countingSource(bytes);
   diagnose(source);
+  diagnose(source, { thorough: true, media: true });
   const format = recogniseFormat(source);
   if (!format) return null;
   format.falseClaims?.(source);

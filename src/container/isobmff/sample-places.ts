@@ -3,13 +3,18 @@
  */
 import type { SampleColumns } from './sample-columns.ts';
 
+// Samples of a damaged index may all lie in the same bytes, and would be asked again for each run in them.
+const mostAsked = { perSample: 16, more: 10_000_000 };
+
 export class SamplePlaces {
   readonly #samples: SampleColumns;
   /** Numbers of the samples by their offsets; null where they lie in that order anyway. */
   readonly #order: Uint32Array | null;
+  #left: number;
 
   constructor(samples: SampleColumns) {
     this.#samples = samples;
+    this.#left = mostAsked.perSample * samples.count + mostAsked.more;
     this.#order = isAscending(samples) ? null : byOffset(samples);
   }
 
@@ -17,7 +22,8 @@ export class SamplePlaces {
   *within(from: number, to: number): Generator<number> {
     for (let place = this.#firstEndingBehind(from); place < this.#samples.count; place += 1) {
       const sample = this.#at(place);
-      if ((this.#samples.offset[sample] ?? 0) >= to) return;
+      this.#left -= 1;
+      if ((this.#samples.offset[sample] ?? 0) >= to || this.#left < 0) return;
       yield sample;
     }
   }

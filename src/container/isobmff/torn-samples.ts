@@ -40,6 +40,8 @@ const leastZeros = 8;
 
 /** Samples of a track that are read to see whether they can be. */
 const mostAsked = 64;
+/** How often all bytes of a file may be asked: samples of a damaged index share theirs. */
+const mostRead = { times: 4, more: 64 * 1024 * 1024 };
 
 export class TornSamples {
   readonly samples: SampleColumns;
@@ -53,6 +55,8 @@ export class TornSamples {
   /** Such runs reach the ends of samples. */
   #endsInZeros = false;
   #readable: boolean | undefined;
+  /** Bytes of samples that may still be read. */
+  #left: number;
 
   private constructor(
     source: ByteSource,
@@ -62,6 +66,7 @@ export class TornSamples {
     codec: SampleCodec | null,
   ) {
     this.#source = source;
+    this.#left = mostRead.times * source.size + mostRead.more;
     this.samples = samples;
     this.places = new SamplePlaces(samples);
     this.#kind = kind;
@@ -138,6 +143,8 @@ export class TornSamples {
     if (this.#kind === 'frames') return this.#isUnreadable(sample);
     const isInside = start < run.zerosFrom && run.zerosTo < end;
     if (this.format && isInside) {
+      this.#left -= end - start;
+      if (this.#left < 0) return false;
       const bytes = this.#source.read(start, end - start);
       return zerosInUnits(bytes, this.format, run.from - start, run.to - start) !== 'padding';
     }
@@ -164,11 +171,10 @@ export class TornSamples {
   isComplete(sample: number): boolean {
     if (this.#kind !== 'frames' || !this.#codec) return false;
     const [start, end] = this.range(sample);
-    if (end - start > this.#codec.maxSampleBytes) return false;
-    return (
-      this.#codec.measure(this.#source.read(start, end - start), 0, end - start, true) ===
-      end - start
-    );
+    const size = end - start;
+    this.#left -= size;
+    if (size > this.#codec.maxSampleBytes || this.#left < 0) return false;
+    return this.#codec.measure(this.#source.read(start, size), 0, size, true) === size;
   }
 
   range(sample: number): readonly [start: number, end: number] {

@@ -9,6 +9,9 @@ import { unitLength } from '../codec/nal.ts';
 import { isSlice, type UnitFormat } from '../codec/nal-chain.ts';
 import type { SampleColumns } from './sample-columns.ts';
 
+/** Units that are looked at: more than there are, unless the samples of a damaged index share their bytes. */
+const mostUnits = { perSample: 64, more: 10_000_000 };
+
 export class UnitChains {
   /** Bytes that a block must hold behind the next one's beginning. */
   static readonly overlap = 8;
@@ -21,8 +24,10 @@ export class UnitChains {
   /** Where the next unit begins; -1 between samples. */
   #at = -1;
   #hasSlice = false;
+  #left: number;
 
   constructor(samples: SampleColumns, format: UnitFormat) {
+    this.#left = mostUnits.perSample * samples.count + mostUnits.more;
     this.#samples = samples;
     this.#format = format;
   }
@@ -38,11 +43,11 @@ export class UnitChains {
   /** Goes on through a block that begins at byte `from`. Samples that lie before it are passed over. */
   take(block: Uint8Array, from: number): void {
     const { lengthBytes } = this.#format;
-    for (; this.#sample < this.#samples.count; this.#sample += 1) {
+    for (; this.#sample < this.#samples.count && this.#left > 0; this.#sample += 1) {
       const start = this.#samples.offset[this.#sample] ?? 0;
       const end = start + (this.#samples.size[this.#sample] ?? 0);
       if (this.#at < 0) [this.#at, this.#hasSlice] = [start, false];
-      while (this.#at >= from && this.#at + lengthBytes < end) {
+      while (this.#at >= from && this.#at + lengthBytes < end && this.#left > 0) {
         const place = this.#at - from;
         if (place + lengthBytes >= block.length) return;
         if (!this.#step(block, place, end)) break;
@@ -55,6 +60,7 @@ export class UnitChains {
   /** Passes over a unit; false where its length leads beyond the sample. */
   #step(block: Uint8Array, place: number, end: number): boolean {
     const { lengthBytes } = this.#format;
+    this.#left -= 1;
     const next = this.#at + lengthBytes + unitLength(block, place, lengthBytes);
     if (next > end) {
       if (!this.#hasSlice) this.#broken.push(this.#sample);
