@@ -4,13 +4,16 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
+  closeSync,
   copyFileSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   renameSync,
   statSync,
   writeFileSync,
+  writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
@@ -296,6 +299,29 @@ describe('given a daemon that is killed', () => {
     await machine.json('up');
     const { take } = await arrived(machine, path);
     expect(take.recoveredPath).toBe(join(watched, 'second.recovered.mp4'));
+  });
+
+  test('when the power failed and left a closed file with a hole inside, then that is found and repaired', async () => {
+    const { machine, watched } = await evening();
+    const path = join(watched, 'first.mp4');
+    const recorder = record(path);
+    await until(sizeAtLeast(path, 1_500_000));
+    await until(async () => {
+      const listed = await machine.json<Listed>('list');
+      return listed.some(({ takes }) => takes.some((take) => take.path === path)) || undefined;
+    });
+    process.kill(await machine.daemonPid(), 'SIGKILL');
+    recorder.kill('SIGINT');
+    await died(recorder);
+    const file = openSync(path, 'r+');
+    writeSync(file, Buffer.alloc(65_536), 0, 65_536, 409_600);
+    closeSync(file);
+    await machine.json('up');
+    const { take } = await arrived(machine, path);
+    expect(take).toMatchObject({
+      verdict: 'interrupted',
+      recoveredPath: join(watched, 'first.recovered.mp4'),
+    });
   });
 
   test('when the recorder goes on meanwhile, then its file is not touched before it ends', async () => {

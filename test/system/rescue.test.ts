@@ -93,6 +93,40 @@ describe('given a file that grows', () => {
   });
 });
 
+describe('given a file that is closed and has a hole in its media', () => {
+  const holed = join(folder, 'holed.mp4');
+  const hole = Math.ceil((mdat + (end - mdat) / 3) / 4096) * 4096;
+  const left = Buffer.from(bytes);
+  left.fill(0, hole, hole + 65_536);
+  writeFileSync(holed, left);
+
+  test('a look finds nothing, a look at its media does, and so does verifying it', async () => {
+    expect((await rescue.diagnose(holed)).diagnosis.verdict).toBe('whole');
+    const { diagnosis } = await rescue.diagnose(holed, { media: true });
+    expect(diagnosis).toMatchObject({
+      verdict: 'interrupted',
+      damage: [{ kind: 'hole', at: hole }],
+    });
+    const verified = await rescue.verify(holed);
+    expect(verified).toMatchObject({
+      diagnosis: { verdict: 'interrupted' },
+      verification: { structure: 'damaged' },
+    });
+    expect((await rescue.diagnose(whole, { media: true })).diagnosis.verdict).toBe('whole');
+  });
+
+  test('recovering it writes a new file that reads whole; the whole one needs none', async () => {
+    const recovered = await rescue.recover(holed, { searchFolder: false });
+    expect(recovered).toMatchObject({
+      outcome: { kind: 'plan', method: 'index' },
+      verification: { structure: 'ok' },
+    });
+    expect(readFileSync(holed).equals(left)).toBe(true);
+    const untouched = await rescue.recover(whole, { searchFolder: false });
+    expect(untouched).toMatchObject({ outcome: { kind: 'none', reason: 'whole' }, written: null });
+  });
+});
+
 describe('given the workers', () => {
   test('when a job makes no progress, then it is ended and the next one gets a new thread', async () => {
     const workers = new RescueWorkers(1);
