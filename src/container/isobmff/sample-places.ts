@@ -4,7 +4,7 @@
 import type { SampleColumns } from './sample-columns.ts';
 
 // Samples of a damaged index may all lie in the same bytes, and would be asked again for each run in them.
-const mostAsked = { perSample: 16, more: 10_000_000 };
+const mostAsked = { perSample: 16, more: 4_000_000 };
 
 export class SamplePlaces {
   readonly #samples: SampleColumns;
