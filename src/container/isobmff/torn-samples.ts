@@ -132,7 +132,9 @@ export class TornSamples {
   /** Whether one of the samples proves that these zeros were never written. */
   proveHole(run: ZeroRun): boolean {
     for (const sample of this.places.within(run.from, run.to)) {
-      if (this.#proves(sample, run)) return true;
+      // Only the first sample description is known.
+      const isKnown = (this.samples.description[sample] ?? 1) === 1;
+      if (isKnown && this.#proves(sample, run)) return true;
     }
     return false;
   }

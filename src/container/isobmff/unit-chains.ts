@@ -44,6 +44,8 @@ export class UnitChains {
   take(block: Uint8Array, from: number): void {
     const { lengthBytes } = this.#format;
     for (; this.#sample < this.#samples.count && this.#left > 0; this.#sample += 1) {
+      // Only the first sample description's way to write lengths is known.
+      if ((this.#samples.description[this.#sample] ?? 1) !== 1) continue;
       const start = this.#samples.offset[this.#sample] ?? 0;
       const end = start + (this.#samples.size[this.#sample] ?? 0);
       if (this.#at < 0) [this.#at, this.#hasSlice] = [start, false];

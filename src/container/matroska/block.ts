@@ -13,6 +13,9 @@ export interface BlockFacts {
   readonly frames: number;
   /** Ticks the block lasts, where it says so; 0 otherwise. */
   readonly duration: number;
+  /** Where the bytes of its only frame begin, or of a lace, and where the block ends. */
+  readonly frameAt: number;
+  readonly end: number;
 }
 
 /** No frame is longer: 256 MiB is a second of uncompressed 4K. */
@@ -172,7 +175,8 @@ function facts(
   if (time < 0 || flags < 0) return null;
   const frames = lacedFrames(window, at + length + 3, size - length - 3, flags & 0x06);
   if (frames === 0) return null;
-  return { track, relative: time > 32767 ? time - 65536 : time, isKey, frames, duration };
+  const relative = time > 32767 ? time - 65536 : time;
+  return { track, relative, isKey, frames, duration, frameAt: at + length + 3, end: at + size };
 }
 
 /** How many frames share the block (§10.3): 1 without lacing, 0 when the sizes cannot be right. */

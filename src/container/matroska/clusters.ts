@@ -10,6 +10,7 @@ import type { OutputPiece } from '../repair-plan.ts';
 import { type DamageList, reportHole, reportTorn } from '../survey.ts';
 import type { Window } from '../window.ts';
 import { type BlockFacts, childrenBefore, lacedBlock, readBlock, shorterLacing } from './block.ts';
+import { BlockHoles } from './block-holes.ts';
 import {
   type Element,
   element,
@@ -69,6 +70,10 @@ export class ClusterWalk {
   readonly #written: number;
   readonly #msPerTick: number;
   readonly #cueTrack: number;
+  /** Null where only headers are read. */
+  readonly #holes: BlockHoles | null;
+  /** The last block of the cluster that was left out because it has a hole inside; -1 without one. */
+  #leftOut = -1;
   #lastCue = Number.NEGATIVE_INFINITY;
   #orphans: Orphans | null = null;
 
@@ -84,7 +89,15 @@ export class ClusterWalk {
   readonly #lengths: number[] = [];
   readonly #made: Uint8Array[] = [];
 
-  constructor(window: Window, written: number, head: MatroskaHead, damage: DamageList) {
+  /** @param looksInside  read the media, too, and leave out blocks that have a hole inside */
+  constructor(
+    window: Window,
+    written: number,
+    head: MatroskaHead,
+    damage: DamageList,
+    looksInside = false,
+  ) {
+    this.#holes = looksInside ? new BlockHoles(window, head.tracks) : null;
     this.#window = window;
     this.#damage = damage;
     this.#written = written;
@@ -131,6 +144,7 @@ export class ClusterWalk {
     let at = cluster.body;
     let before = -1;
     let isIntact = true;
+    this.#leftOut = -1;
     let timestamp = -1;
     while (at < Math.min(declaredEnd, this.#written)) {
       const child = elementAt(this.#window, at);
@@ -147,7 +161,7 @@ export class ClusterWalk {
       }
       const isKept = fits && this.#child(child, end, index, timestamp);
       if (isKept) {
-        before = isBlock(child) ? at : -1;
+        before = isBlock(child) && this.#leftOut !== at ? at : -1;
         at = end;
         continue;
       }
@@ -164,7 +178,8 @@ export class ClusterWalk {
       [at, before] = [resumed, -1];
     }
     if (cluster.size >= 0 && at < declaredEnd) isIntact = false;
-    this.#close(index, cluster, at, isIntact && cluster.size >= 0, keptBefore);
+    isIntact &&= this.#leftOut < 0 && cluster.size >= 0;
+    this.#close(index, cluster, at, isIntact, keptBefore);
     return Math.max(at, cluster.body);
   }
 
@@ -179,7 +194,7 @@ export class ClusterWalk {
       if (child && endsCluster(child)) break;
       const end = child && child.size >= 0 ? child.body + child.size : Number.POSITIVE_INFINITY;
       if (child && end <= this.#written && this.#child(child, end, index, 0)) {
-        before = isBlock(child) ? at : -1;
+        before = isBlock(child) && this.#leftOut !== at ? at : -1;
         at = end;
         continue;
       }
@@ -198,6 +213,13 @@ export class ClusterWalk {
     if (isBlock(child)) {
       const block = readBlock(this.#window, child);
       if (!block || !this.#isKnown(block)) return false;
+      if (this.#holes?.isIn(block)) {
+        const detail = `The block of ${end - child.at} bytes at byte ${child.at} has a hole of zeros inside.`;
+        this.#damage.add('hole', child.at, detail);
+        this.lost += end - child.at;
+        this.#leftOut = child.at;
+        return true;
+      }
       this.#take(block, index, timestamp);
       this.kept += end - child.at;
       this.#copy(child.at, end);

@@ -1,6 +1,7 @@
 /**
  * What stands before the first cluster: document type, segment, info and tracks.
  */
+import type { UnitFormat } from '../codec/nal-chain.ts';
 import type { TrackKind } from '../diagnosis.ts';
 import type { Window } from '../window.ts';
 import {
@@ -24,6 +25,8 @@ export interface MatroskaTrack {
   /** Nanoseconds a frame lasts; 0 when the file does not say. */
   readonly defaultDuration: number;
   readonly isEncrypted: boolean;
+  /** How its NAL units are read; absent for other codecs and for blocks that are compressed once more. */
+  readonly unitFormat?: UnitFormat;
   /** Blocks may hold several frames. */
   readonly isLaced: boolean;
   readonly width?: number;
@@ -156,7 +159,8 @@ const kinds: Record<number, TrackKind> = { 1: 'video', 2: 'audio', 17: 'text', 1
 function readTrack(window: Window, entry: Element): MatroskaTrack {
   const track = { number: 0, defaultDuration: 0, isEncrypted: false, isLaced: true };
   const sizes: { width?: number; height?: number; sampleRate?: number; channels?: number } = {};
-  let [type, codecId, bits, fourcc] = [0, '', 0, ''];
+  let [type, codecId, bits, fourcc, isPlain] = [0, '', 0, '', true];
+  let setup: Uint8Array = new Uint8Array(0);
   for (const child of childrenOf(window, entry.body, entry.body + entry.size)) {
     if (child.id === ids.TrackNumber) track.number = uintOf(window, child);
     if (child.id === ids.FlagLacing) track.isLaced = uintOf(window, child) !== 0;
@@ -165,7 +169,11 @@ function readTrack(window: Window, entry: Element): MatroskaTrack {
     if (child.id === ids.DefaultDuration) track.defaultDuration = uintOf(window, child);
     if (child.id === ids.CodecPrivate && child.size >= 20)
       fourcc = window.ascii(child.body + 16, 4);
-    if (child.id === ids.ContentEncodings) track.isEncrypted = holdsEncryption(window, child);
+    if (child.id === ids.CodecPrivate) setup = window.bytes(child.body, Math.min(child.size, 64));
+    if (child.id === ids.ContentEncodings) {
+      track.isEncrypted = holdsEncryption(window, child);
+      isPlain = false;
+    }
     if (child.id === ids.Video || child.id === ids.Audio) {
       for (const field of childrenOf(window, child.body, child.body + child.size)) {
         if (field.id === ids.PixelWidth) sizes.width = uintOf(window, field);
@@ -176,12 +184,26 @@ function readTrack(window: Window, entry: Element): MatroskaTrack {
       }
     }
   }
+  const codec = codecName(codecId, bits, fourcc);
+  const unitFormat = isPlain ? unitFormatOf(codecId, setup) : undefined;
   return {
     ...track,
     ...sizes,
+    ...(unitFormat ? { unitFormat } : {}),
     kind: kinds[type] ?? 'data',
-    codec: codecName(codecId, bits, fourcc),
+    codec,
   };
+}
+
+/** By the `avcC` or `hvcC` that stands in front of the stream (ISO/IEC 14496-15 §5.3.3, §8.3.3). */
+function unitFormatOf(codecId: string, setup: Uint8Array): UnitFormat | undefined {
+  if (codecId === 'V_MPEG4/ISO/AVC' && setup[0] === 1 && setup.length > 6) {
+    return { codec: 'h264', lengthBytes: ((setup[4] ?? 0) & 3) + 1 };
+  }
+  if (codecId === 'V_MPEGH/ISO/HEVC' && setup.length > 22) {
+    return { codec: 'hevc', lengthBytes: ((setup[21] ?? 0) & 3) + 1 };
+  }
+  return undefined;
 }
 
 function holdsEncryption(window: Window, encodings: Element): boolean {

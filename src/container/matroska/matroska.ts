@@ -61,10 +61,10 @@ export const matroska: ContainerFormat = {
     const head = readHead(new Window(source));
     const refused = refusal(source, head);
     if (refused || !head) return refused ?? foreign('The file is no Matroska.');
-    const isThorough = context.thorough ?? source.size <= smallFile;
+    const isThorough = context.media || (context.thorough ?? source.size <= smallFile);
     if (!isThorough && isWholeByItsSizes(source, head)) return wholeBySizes(head);
     if (!isThorough) return atAGlance(source, head);
-    return describe(survey(source, head, context.progress), source);
+    return describe(survey(source, head, context.media === true, context.progress), source);
   },
   planRepair: (source, context) => {
     const head = readHead(new Window(source));
@@ -72,7 +72,7 @@ export const matroska: ContainerFormat = {
     if (refused || !head) {
       return noRepairFor(refused ?? foreign('')) ?? { kind: 'none', reason: 'foreign', detail: '' };
     }
-    const found = survey(source, head, context.progress);
+    const found = survey(source, head, true, context.progress);
     const diagnosis = describe(found, source);
     return noRepairFor(diagnosis) ?? plan(source, found, diagnosis);
   },
@@ -183,10 +183,16 @@ function atAGlance(source: ByteSource, head: MatroskaHead): Diagnosis {
   });
 }
 
-function survey(source: ByteSource, head: MatroskaHead, progress?: Progress): Survey {
+function survey(
+  source: ByteSource,
+  head: MatroskaHead,
+  looksInside: boolean,
+  progress?: Progress,
+): Survey {
   const written = writtenEnd(source);
   const damage = new DamageList();
-  const walk = new ClusterWalk(new Window(source, source.size, progress), written, head, damage);
+  const window = new Window(source, source.size, progress);
+  const walk = new ClusterWalk(window, written, head, damage, looksInside);
   walk.walk(head.end);
   const found = { head, walk, damage, written };
   reportHeader(found, source);
