@@ -57,6 +57,61 @@ export class ZeroSectors {
   }
 }
 
+/** Zero sectors of a file that is read from some place on, block by block, some of them twice. */
+export class ZerosMet {
+  /** Runs of zero sectors, in file order; null when they were too many to remember. */
+  runs: [from: number, to: number][] | null = [];
+  /** All sectors up to here were looked at. */
+  to: number;
+  readonly #sectors = new ZeroSectors((from, to) => this.#add(from, to));
+
+  constructor(from: number) {
+    this.to = Math.ceil(from / sector) * sector;
+  }
+
+  /** Looks at what is new of a block; one that leaves a gap has to be shown again. */
+  look(block: Uint8Array, at: number): void {
+    const length = Math.floor((at + block.length - this.to) / sector) * sector;
+    if (at > this.to || length <= 0) return;
+    this.#sectors.take(block.subarray(this.to - at, this.to - at + length), this.to);
+    this.to += length;
+  }
+
+  /** All runs up to `end`, if all was looked at up to there; else null. */
+  upTo(end: number): readonly (readonly [from: number, to: number])[] | null {
+    this.#sectors.end();
+    return this.to + sector > end ? this.runs : null;
+  }
+
+  /** What to save, and to put back with `restore`. */
+  state(): ZerosState {
+    this.#sectors.end();
+    const isSmall = this.runs !== null && this.runs.length <= mostSaved;
+    return { to: this.to, runs: isSmall ? structuredClone(this.runs) : null };
+  }
+
+  restore({ to, runs }: ZerosState): void {
+    this.to = to;
+    this.runs = runs?.map(([from, end]) => [from, end]) ?? null;
+  }
+
+  #add(from: number, to: number): void {
+    const last = this.runs?.at(-1);
+    if (last?.[1] === from) last[1] = to;
+    else if (this.runs && this.runs.length < mostRuns) this.runs.push([from, to]);
+    else this.runs = null;
+  }
+}
+
+export interface ZerosState {
+  readonly to: number;
+  readonly runs: readonly (readonly [from: number, to: number])[] | null;
+}
+
+// More are an encoder's own.
+const mostRuns = 4096;
+const mostSaved = 128;
+
 /** Where in a block that begins at byte `at` the first zero sector is; -1 when there is none. */
 export function firstZeroSector(block: Uint8Array, at: number): number {
   for (

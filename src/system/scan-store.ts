@@ -2,8 +2,9 @@
  * Scans of growing files on disk: what was found so far, kept where a killed daemon cannot lose it.
  *
  * Two files a take: the samples, only ever appended to, and a small state that says how many of them
- * count. Nothing is synced: after a power cut a store that does not fit is ignored, and the repair
- * reads the recording from its beginning. Runs in the rescue workers.
+ * count. Nothing is synced, and after a restart of the machine a store is ignored: what the scan saw
+ * of the recording may never have reached the disk. The repair then reads it from its beginning. Runs in
+ * the rescue workers.
  */
 import {
   appendFileSync,
@@ -17,6 +18,7 @@ import {
 } from 'node:fs';
 import { dirname } from 'node:path';
 import type { SavedScan } from '../container/format.ts';
+import { bootOf } from './boot.ts';
 import { type FileIdentity, systemCode } from './files.ts';
 
 const stateFile = (base: string) => `${base}.json`;
@@ -42,7 +44,7 @@ export function storeScan(
     appendFileSync(samplesFile(base), scan.samples.subarray(stored));
   }
   const { device, inode } = file;
-  const head = { device, inode, samples: scan.samples.length, state: scan.state };
+  const head = { boot: bootOf(), device, inode, samples: scan.samples.length, state: scan.state };
   writeFileSync(`${stateFile(base)}.new`, JSON.stringify(head), { mode: 0o600 });
   renameSync(`${stateFile(base)}.new`, stateFile(base));
   return scan.samples.length;
@@ -53,8 +55,8 @@ export function loadScan(base: string, file: FileIdentity): SavedScan | null {
   try {
     const head: unknown = JSON.parse(readFileSync(stateFile(base), 'utf8'));
     if (typeof head !== 'object' || head === null) return null;
-    const { device, inode, samples, state } = head as Readonly<Record<string, unknown>>;
-    if (device !== file.device || inode !== file.inode) return null;
+    const { boot, device, inode, samples, state } = head as Readonly<Record<string, unknown>>;
+    if (boot !== bootOf() || device !== file.device || inode !== file.inode) return null;
     if (typeof state !== 'string' || typeof samples !== 'number') return null;
     const bytes = readFileSync(samplesFile(base));
     return bytes.length < samples ? null : { state, samples: bytes.subarray(0, samples) };

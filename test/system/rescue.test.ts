@@ -75,7 +75,7 @@ describe('given a file that grows', () => {
     expect(hasScan(store)).toBe(false);
   });
 
-  test('a store that is torn, of another file or none at all is ignored', () => {
+  test('a store that is torn, of another file or of an earlier start of the machine is ignored', () => {
     const file = { device: 1, inode: 2, size: 3, modified: 4 };
     const base = join(folder, 'scans', 'torn');
     expect(loadScan(base, file)).toBeNull();
@@ -84,6 +84,11 @@ describe('given a file that grows', () => {
     storeScan(base, file, { state: '{"a":1}', samples }, stored);
     expect(loadScan(base, file)).toEqual({ state: '{"a":1}', samples });
     expect(loadScan(base, { ...file, inode: 3 })).toBeNull();
+    const state = readFileSync(`${base}.json`, 'utf8');
+    writeFileSync(`${base}.json`, state.replace(/"boot":"[^"]*"/, '"boot":"an earlier one"'));
+    expect(loadScan(base, file)).toBeNull();
+    writeFileSync(`${base}.json`, state);
+    expect(loadScan(base, file)).toEqual({ state: '{"a":1}', samples });
     truncateSync(`${base}.samples`, 5);
     expect(loadScan(base, file)).toBeNull();
     writeFileSync(`${base}.json`, '{"device":1,');

@@ -44,7 +44,7 @@ function follower({ candidate, scanner }: ResumedScan): FileFollower {
   };
 }
 
-const version = 2;
+const version = 3;
 
 /** Puts a saved scan back on its feet; null when it is of another version or damaged. */
 export function resume(saved: SavedScan): ResumedScan | null {

@@ -69,6 +69,26 @@ export function findHoles(
   return search.judge(chains);
 }
 
+/**
+ * The same for samples that were found by their beginnings: they chain up, and the zeros in them were met on
+ * the way.
+ */
+export function findHolesIn(
+  source: ByteSource,
+  tracks: readonly ListedTrack[],
+  runs: readonly (readonly [from: number, to: number])[],
+): readonly MediaHole[] {
+  const search = new HoleSearch(source, tracks);
+  for (const [from, to] of runs) {
+    if (!search.touches(from, to)) continue;
+    // While a file grows its writer may come back to what it left out.
+    const sectors = new ZeroSectors((start, end) => search.take(start, end));
+    inBlocks(source, from, to, 0, (block, at) => sectors.take(block, at));
+    sectors.end();
+  }
+  return search.judge(new Map());
+}
+
 // Distances from the end of the media at which is looked for zeros: what was written last was on its way.
 const probes = [4 * 1024, 64 * 1024, 512 * 1024, 4 * 1024 * 1024];
 const probeLength = 4 * 1024;
@@ -136,9 +156,18 @@ class HoleSearch {
     return chains;
   }
 
+  /** Whether a sample lies there that can prove anything. */
+  touches(from: number, to: number): boolean {
+    return this.#touched(from, to).length > 0;
+  }
+
+  #touched(from: number, to: number): (TornSamples | null)[] {
+    return this.#torn.filter((torn) => torn !== null && holdsAny(torn, from, to));
+  }
+
   /** Takes zero sectors into account, if a sample lies in them that can prove anything. */
   take(from: number, to: number, runAround = withZerosBeside): void {
-    const touched = this.#torn.filter((torn) => torn !== null && holdsAny(torn, from, to));
+    const touched = this.#touched(from, to);
     if (touched.length === 0) return;
     const run = runAround(this.#source, from, to);
     for (const torn of touched) torn?.note(run);

@@ -6,6 +6,7 @@ import type { ByteSource, Progress } from '../bytes.ts';
 import type { ContainerId, TrackSummary } from '../diagnosis.ts';
 import type { RepairContext } from '../format.ts';
 import type { NoRepair, RepairOutcome } from '../repair-plan.ts';
+import type { ZerosMet } from '../zero-sectors.ts';
 import { editsFor, startOf } from './edits.ts';
 import {
   type FileOutline,
@@ -16,7 +17,13 @@ import {
 } from './file-index.ts';
 import type { FoundSamples } from './found-samples.ts';
 import { holesTold, lostMs, samplesLeft } from './hole-losses.ts';
-import { findHoles, type ListedTrack, listedBy, type MediaHole } from './media-holes.ts';
+import {
+  findHoles,
+  findHolesIn,
+  type ListedTrack,
+  listedBy,
+  type MediaHole,
+} from './media-holes.ts';
 import { type MediaModel, modelOf } from './media-model.ts';
 import { type Edit, isKeptBlind } from './movie.ts';
 import type { OutputTrack } from './movie-writer.ts';
@@ -39,6 +46,8 @@ export interface RescuedMedia {
   /** Bytes that carried media, or may have. */
   readonly mediaBytes: number;
   readonly lostMs: number | null;
+  /** Runs of zero sectors in the media, where all of it was read for the samples; else it is read again. */
+  readonly zeros?: ReturnType<ZerosMet['upTo']>;
 }
 
 /** Turns rescued media into a plan. */
@@ -208,7 +217,9 @@ export function withoutTorn(
   rescued: RescuedMedia,
   progress?: Progress,
 ): RescuedMedia {
-  const holes = findHoles(source, rescued.tracks, progress);
+  const holes = rescued.zeros
+    ? findHolesIn(source, rescued.tracks, rescued.zeros)
+    : findHoles(source, rescued.tracks, progress);
   if (holes.length === 0) return rescued;
   const left = samplesLeft(rescued.tracks, holes);
   const tracks = rescued.tracks.map((track, place) => {

@@ -261,6 +261,7 @@ function finishScan(
     findings,
     mediaBytes: source.size - mediaStart(found),
     lostMs: Math.round(timed.lostSeconds * 1000),
+    zeros: scanner.zeros.upTo(Math.max(0, ...timed.tracks.map((track) => track.samples.end()))),
   };
 }
 

@@ -8,6 +8,7 @@
  */
 import { type ByteSource, Cancelled, type Progress } from '../bytes.ts';
 import { needsMore, notASample } from '../codec/codec.ts';
+import { ZerosMet } from '../zero-sectors.ts';
 import { betweenSamples } from './boxes.ts';
 import type { Anchor, RunContext } from './due-packets.ts';
 import { FoundSamples, foundFlags } from './found-samples.ts';
@@ -21,6 +22,8 @@ import { ScanWindow } from './scan-window.ts';
 
 export class SampleScanner {
   readonly samples = new FoundSamples();
+  /** Zeros that were read on the way: holes may lie inside of samples. */
+  readonly zeros: ZerosMet;
   /** Offset of the first byte that is not yet part of a sample, a hole or a box. */
   position: number;
   /** A trial gives up at a hole of more bytes, or at more holes; a repair does not. */
@@ -52,6 +55,7 @@ export class SampleScanner {
   constructor(model: MediaModel, from: number) {
     this.#model = model;
     this.position = from;
+    this.zeros = new ZerosMet(from);
     this.#lanes = lanesOf(model);
     this.#measured = this.#lanes.filter((lane) => lane.codec.framing === 'measured');
     this.#lengthless = this.#lanes.filter((lane) => lane.codec.framing !== 'measured');
@@ -84,7 +88,7 @@ export class SampleScanner {
    * @throws Cancelled when `progress` says so
    */
   scan(source: ByteSource, to: number, isFinal: boolean, progress?: Progress): void {
-    const window = new ScanWindow(source, this.position, to, isFinal);
+    const window = new ScanWindow(source, this.position, to, isFinal, this.zeros);
     this.tornFrom = -1;
     for (let steps = 0; this.position < window.to; steps += 1) {
       if (steps % 256 === 0 && progress && !progress(this.position)) throw new Cancelled();
@@ -119,6 +123,7 @@ export class SampleScanner {
       anchor: this.#anchor,
       holes: [...this.samples.holes],
       timecode: this.#timecode,
+      zeros: this.zeros.state(),
       lanes: laneStates(this.#lanes),
     };
   }
@@ -131,6 +136,7 @@ export class SampleScanner {
     this.samples.deserialise(samples.subarray(0, state.samples * 18));
     for (const hole of state.holes) this.samples.addHole(hole);
     this.position = state.position;
+    this.zeros.restore(state.zeros);
     this.#holeFrom = state.holeFrom;
     this.#searchedTo = state.searchedTo;
     this.#realignFrom = state.realignFrom;

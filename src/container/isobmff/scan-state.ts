@@ -2,6 +2,7 @@
  * Where a scan stands (sample-scanner.ts), so that it can be saved and taken up again.
  */
 import type { CodecState } from '../codec/codec.ts';
+import type { ZerosState } from '../zero-sectors.ts';
 import type { Anchor } from './due-packets.ts';
 import type { Hole } from './found-samples.ts';
 import type { Lane } from './lanes.ts';
@@ -17,6 +18,7 @@ export interface ScanState {
   readonly anchor: Anchor | null;
   readonly holes: readonly Hole[];
   readonly timecode: number;
+  readonly zeros: ZerosState;
   readonly lanes: readonly LaneState[];
 }
 
@@ -71,6 +73,7 @@ export function isScanState(value: unknown): value is ScanState {
   return (
     numbers.every((name) => Number.isSafeInteger(state[name])) &&
     isAnchor(state['anchor']) &&
+    areZeros(state['zeros']) &&
     Array.isArray(state['lanes']) &&
     state['lanes'].every(isLaneState) &&
     Array.isArray(state['holes']) &&
@@ -83,6 +86,14 @@ function isAnchor(value: unknown): boolean {
   if (typeof value !== 'object') return false;
   const { pictures, seconds, slack } = value as Readonly<Record<string, unknown>>;
   return [pictures, seconds, slack].every(Number.isFinite);
+}
+
+function areZeros(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  const { to, runs } = value as Readonly<Record<string, unknown>>;
+  const isRun = (run: unknown) =>
+    Array.isArray(run) && run.length === 2 && run.every(Number.isSafeInteger);
+  return Number.isSafeInteger(to) && (runs === null || (Array.isArray(runs) && runs.every(isRun)));
 }
 
 function isLaneState(value: unknown): boolean {

@@ -3,6 +3,7 @@
  */
 import { type ByteSource, Cancelled, type Progress } from '../bytes.ts';
 import { needsMore, type SampleCodec } from '../codec/codec.ts';
+import type { ZerosMet } from '../zero-sectors.ts';
 
 const blockSize = 2 * 1024 * 1024;
 // A sample that ends this far before the window's end is measured without reading on.
@@ -17,11 +18,14 @@ export class ScanWindow {
   /** What is at `to` is the end for good, and not only of what was written so far. */
   readonly isFinal: boolean;
   readonly #source: ByteSource;
+  readonly #met: ZerosMet | undefined;
   /** A run of zeros that was walked: it may be larger than all else in the file. */
   #zeros = { from: 0, to: 0 };
 
-  constructor(source: ByteSource, from: number, to: number, isFinal: boolean) {
+  /** @param met  is shown all that is read */
+  constructor(source: ByteSource, from: number, to: number, isFinal: boolean, met?: ZerosMet) {
     this.#source = source;
+    this.#met = met;
     this.start = from;
     this.to = Math.min(to, source.size);
     this.isFinal = isFinal;
@@ -49,6 +53,7 @@ export class ScanWindow {
     const want = Math.min(Math.max(blockSize, length + margin), Math.max(0, this.to - at));
     this.bytes = this.#source.read(at, want);
     this.start = at;
+    this.#met?.look(this.bytes, at);
   }
 
   /** Byte at an offset of the source; 0 outside the window. */

@@ -281,6 +281,22 @@ describe('given media without an index', () => {
       expect(result.worstTime).toBeLessThan(0.03);
     }
   });
+
+  test('a hole that a scan met while the file grew is known when it goes on', () => {
+    const whole = made('content.mp4', ...noisy, ...x264, '-b:v', '5M', '-c:a', 'aac');
+    const references = [profileOf(whole)];
+    const { bytes } = holed(withoutIndex(whole), 0.4, page, zero);
+    const grown = memorySource(bytes.subarray(0, bytes.length * 0.7));
+    const follower = isobmff.follow?.(grown, { references });
+    follower?.advance(grown);
+    const saved = follower?.save();
+    const source = memorySource(bytes);
+    const [atOnce, goingOn] = [{ references }, { references, ...(saved ? { saved } : {}) }].map(
+      (context) => written(source, plan(isobmff.planRepair(source, context))),
+    );
+    expect(saved?.state).toContain('"runs":[[');
+    expect(Buffer.compare(atOnce ?? Buffer.of(), goingOn ?? Buffer.of(0))).toBe(0);
+  });
 });
 
 describe('given zeros that an encoder wrote', () => {
