@@ -30,6 +30,11 @@ export class HeadHabits {
   private readonly sums = new Float64Array(longestHead + 1);
   private readonly worths = new Worths();
 
+  /** Enough heads were compared with other bytes. */
+  get areMeasured(): boolean {
+    return this.worths.areMeasured;
+  }
+
   /** False where the packet is none of CELT alone. */
   learn(bytes: Uint8Array, at: number, end: number): boolean {
     const frame = opusFirstFrame(bytes, at);
@@ -62,9 +67,10 @@ export class HeadHabits {
     const frame = opusFirstFrame(bytes, at);
     if (frame < 0) return null;
     if (!isSameStart) this.weigh(bytes, frame, bytes[at] ?? 0);
-    const worth = this.sums[Math.max(0, Math.min(longestHead, end - frame))] ?? 0;
-    // Of a packet that ends within its head there is not enough to be measured by.
-    return end - frame >= this.length ? this.worths.likelihood(worth) : worth;
+    const all = this.worths.likelihood(this.sums[longestHead] ?? 0);
+    if (end - frame >= this.length) return all;
+    // A packet that ends within its head is no likelier than a longer one that begins so.
+    return Math.min(all, this.sums[Math.max(0, end - frame)] ?? 0);
   }
 
   private worthOf(bytes: Uint8Array, frame: number, toc: number): number {
@@ -129,7 +135,7 @@ class Worths {
 
   add(head: number, other: number): void {
     const { heads, others } = this;
-    if (heads.count >= enough) {
+    if (this.areMeasured) {
       const isLost = this.bySpread(head) < Math.log(this.unheard);
       this.unheard += ((isLost ? 1 : fewest) - this.unheard) / Math.min(heads.count, 256);
     }
@@ -137,9 +143,13 @@ class Worths {
     others.add(other);
   }
 
+  get areMeasured(): boolean {
+    return this.heads.count >= enough;
+  }
+
   /** Logarithm of the likelihood of a head of this worth against that of other bytes. */
   likelihood(worth: number): number {
-    if (this.heads.count < enough) return worth;
+    if (!this.areMeasured) return worth;
     const likelihood = this.bySpread(worth);
     // Some heads are like none before: no other bytes are less likely to be one.
     return likelihood > 20 ? likelihood : Math.log(Math.exp(likelihood) + this.unheard);

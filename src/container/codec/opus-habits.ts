@@ -30,7 +30,16 @@ export class Habits {
 
   /** So many certain beginnings tell more than all that were split off before, of which some were none. */
   private get beginnings(): Beginnings {
-    return this.sure.count >= enough ? this.sure : this.all;
+    return this.isTaught ? this.sure : this.all;
+  }
+
+  private get isTaught(): boolean {
+    return this.sure.count >= enough;
+  }
+
+  /** Enough was learned to doubt a clock. */
+  get mayDoubtClocks(): boolean {
+    return this.sure.areHeadsMeasured;
   }
 
   /** A TOC that was there before. */
@@ -39,7 +48,7 @@ export class Habits {
   }
 
   private get leastShare(): number {
-    return this.sure.count >= enough ? 0.02 : 0;
+    return this.isTaught ? 0.02 : 0;
   }
 
   /** A TOC that was there before; before the first packet, any. */
@@ -151,6 +160,10 @@ export class Beginnings {
     if (this.heads.learn(bytes, at, end)) return;
     if (end - at > 1) this.second.add(bytes[at + 1] ?? 0);
     if (end - at > 2) this.third.add(bytes[at + 2] ?? 0);
+  }
+
+  get areHeadsMeasured(): boolean {
+    return this.heads.areMeasured;
   }
 
   /** Compares a beginning that is one for certain with bytes behind it that are none. */

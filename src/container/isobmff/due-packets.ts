@@ -52,5 +52,7 @@ export function packetsByClock(
   }
   fewest -= anchor.slack;
   most += anchor.slack;
-  return most >= Math.max(1, fewest) ? [Math.max(1, fewest), most] : [0, 0];
+  if (most < fewest) return [0, 0];
+  // Where there is a run it has a packet, although none is due.
+  return [Math.max(1, fewest), Math.max(1, most)];
 }

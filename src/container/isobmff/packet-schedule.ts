@@ -36,6 +36,8 @@ const farthest = 0.6;
 // So many gaps may be filled that should be empty, or empty that should be filled.
 const mostMisfits = 0.06;
 const misfitCost = 40;
+// The packets themselves say that there is one more or less than a schedule has.
+const offCost = 6;
 // A frame has up to 1275 bytes (RFC 6716 §3.4), a packet of several has more; no recorder writes such.
 const mostBytes = 1500;
 // A constant rate cuts the gaps as they would be cut without it, but for a few: what it costs more than
@@ -84,8 +86,11 @@ export function findSchedule(
   const packet = packetTicks / clock;
   // Whole packets and parts of one, so that none falls between two steps.
   const reach = Math.ceil(farthest / packet) * packet;
-  const headStarts = [-reach, reach, packet / stepsInPacket] as const;
-  const orders = rates.flatMap((rate) => ordersAt(rate, taken, packetTicks, headStarts));
+  const orders = rates.flatMap((rate) => {
+    // Pictures that come faster than packets leave gaps empty, which a hair's difference moves.
+    const by = packet / (rate.ticks / rate.timescale < packet ? 4 * stepsInPacket : stepsInPacket);
+    return ordersAt(rate, taken, packetTicks, [-reach, reach, by]);
+  });
   const judge = new Judge(bytes, taken, channels);
   // Orders that begin alike cost alike: each is tried once, the best of them to the end. How many
   // packets the first gap has is decided last, when the others have told what packets are like.
@@ -246,8 +251,8 @@ class Judge {
     const lengths = mayFit
       ? (codec.splitRun?.(this.#bytes, at, end, isFree ? 0 : count) ?? [])
       : [];
-    const isSplit = isFree ? lengths.length > 0 : lengths.length === count && count > 0;
-    let cost = isSplit ? 0 : misfitCost;
+    const off = isFree ? 0 : Math.abs(lengths.length - count);
+    let cost = lengths.length > 0 && off < 2 ? off * offCost : misfitCost;
     let position = at;
     for (const length of lengths) {
       cost += codec.surprise?.(this.#bytes, position, position + length) ?? 0;
