@@ -35,6 +35,7 @@ import type { OutputPiece } from '../container/repair-plan.ts';
 import { RoomtapeError } from '../errors.ts';
 import { blockSize, CopyAhead } from './copy-ahead.ts';
 import { type FileSource, identityOf, quoted, sameIdentity, systemCode } from './files.ts';
+import { isRunning } from './process-alive.ts';
 import { syncFolder } from './small-file.ts';
 
 /** The part of a plan that the writer needs. */
@@ -125,7 +126,11 @@ function write(source: FileSource, plan: Writable, target: string, options: Writ
     const itself = found.dev === device && found.ino === inode;
     if (options.existing === 'refuse' || itself) throw outputExists(source, target, itself);
     if (options.existing === 'adopt') {
-      if (holds(target, source, plan)) return { path, how: 'adopted' };
+      if (holds(target, source, plan)) {
+        // Whoever gave it its name may have died with the other name still there.
+        removeDeadPartials(path);
+        return { path, how: 'adopted' };
+      }
       path = nextFreeName(target);
     }
   }
@@ -360,16 +365,7 @@ function removeDeadPartials(target: string): void {
   for (const name of readdirSync(dirname(target))) {
     if (!name.startsWith(prefix)) continue;
     const pid = /^(\d+)-[0-9a-f]{8}\.partial$/.exec(name.slice(prefix.length))?.[1];
-    if (pid && !isAlive(Number(pid))) rmSync(join(dirname(target), name), { force: true });
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (cause) {
-    return systemCode(cause) === 'EPERM';
+    if (pid && !isRunning(Number(pid))) rmSync(join(dirname(target), name), { force: true });
   }
 }
 

@@ -4,6 +4,7 @@ import {
   appendFileSync,
   chmodSync,
   copyFileSync,
+  linkSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -243,6 +244,13 @@ describe('given a repair plan to write', () => {
     expect(readFileSync(target, 'utf8')).toBe('somebody else’s');
     write(simple, target, { existing: 'overwrite' });
     expect(readFileSync(target).equals(written(simple))).toBe(true);
+  });
+
+  test('a writer that died between giving the name and removing the other leaves nothing behind', () => {
+    const died = spawnSync(process.execPath, ['-e', '']).pid;
+    linkSync(target, `${target}.${died}-0123abcd.partial`);
+    expect(write(simple, target, { existing: 'adopt' })).toEqual({ path: target, how: 'adopted' });
+    expect(readdirSync(folder).filter((name) => name.endsWith('.partial'))).toEqual([]);
   });
 
   test('the original is not replaced even when overwriting is allowed', () => {

@@ -12,6 +12,7 @@ import { type Box, boxAt, isFileBox, readAhead, walkFile } from './boxes.ts';
 import { FragmentGatherer } from './fragments.ts';
 import { type Movie, readMovie, type Track } from './movie.ts';
 import type { SampleColumns } from './sample-columns.ts';
+import { SamplePlaces } from './sample-places.ts';
 import { readSamples } from './sample-table.ts';
 
 /** A run of bytes that holds media, or may. */
@@ -170,6 +171,8 @@ export interface IndexedMedia {
   readonly reach: number;
   /** Where a fragment's index was never written, so that what it lists from there on is lost; else -1. */
   readonly unwrittenAt: number;
+  /** Media between fragments of which nothing, or little, is listed: its fragment's index is damaged. */
+  readonly unlisted: readonly MediaRange[];
 }
 
 /**
@@ -200,7 +203,7 @@ export function readIndex(
     end = Math.max(end, read.samples.end());
     reach = Math.max(reach, read.reach);
   }
-  if (found.fragments > 0) gatherFragments(source, found, gatherer, progress);
+  const doubtful = found.fragments > 0 ? gatherFragments(source, found, gatherer, progress) : [];
   const tracks = movie.tracks.flatMap((track) => {
     const gathered = gatherer.tracks.get(track.id);
     return gathered ? [{ track, samples: gathered.samples }] : [];
@@ -213,32 +216,78 @@ export function readIndex(
     end: Math.max(end, gatherer.end),
     reach: Math.max(reach, gatherer.reach),
     unwrittenAt: gatherer.unwrittenAt,
+    unlisted: unlisted(tracks, doubtful),
   };
 }
 
+/** @returns ranges of which the fragment in front of them lists little */
 function gatherFragments(
   source: ByteSource,
   found: FileOutline,
   gatherer: FragmentGatherer,
   progress?: Progress,
-): void {
+): MediaRange[] {
   const ahead = readAhead(source);
+  const doubtful: MediaRange[] = [];
   let boxes = 0;
+  let listed = 0;
   const visit = (box: Box) => {
     boxes += 1;
     if (boxes % 512 === 0 && progress && !progress(box.start)) throw new Cancelled();
     if (box.type === 'moof') gatherer.add(box, source.size);
+    if (box.type === 'mdat' && box.end <= source.size) {
+      if (gatherer.listed - listed < (box.end - box.body) / 2) {
+        doubtful.push({ from: box.body, to: box.end });
+      }
+      listed = gatherer.listed;
+    }
     return true;
   };
   // Beginning at the first fragment passes over the `mdat` that may hide all of them.
   let at = found.firstFragment?.start ?? 0;
   while (at < source.size) {
     const walk = walkFile(ahead, at, visit);
-    if (!walk.broken) return;
+    if (!walk.broken) break;
     const next = findFragment(source, walk.stop, progress);
-    if (next < 0) return;
+    if (next < 0) break;
+    doubtful.push({ from: mediaBefore(source, walk.stop, next), to: next });
     at = next;
   }
+  return doubtful;
+}
+
+// What is damaged in front of media is the index of a fragment, of some hundred KB at most.
+const longestIndex = 1024 * 1024;
+
+/** Where behind `from` the media begins that ends at `end`; `from` when its header is damaged, too. */
+function mediaBefore(source: ByteSource, from: number, end: number): number {
+  const bytes = source.read(from, Math.min(longestIndex, end - from));
+  for (let m = bytes.indexOf(0x6d, 4); m >= 0; m = bytes.indexOf(0x6d, m + 1)) {
+    if (bytes[m + 1] !== 0x64 || bytes[m + 2] !== 0x61 || bytes[m + 3] !== 0x74) continue;
+    const media = boxAt(source, from + m - 4, source.size);
+    if (media?.end === end) return media.body;
+  }
+  return from;
+}
+
+// Of what an index lists at least so much lies in the media it is for.
+const leastListed = 0.5;
+
+/** The ranges of which an index lists little or nothing, from where it ends. */
+function unlisted(tracks: readonly IndexedTrack[], ranges: readonly MediaRange[]): MediaRange[] {
+  const places = tracks.map(({ samples }) => new SamplePlaces(samples));
+  return ranges.flatMap((range) => {
+    let [bytes, end] = [0, range.from];
+    tracks.forEach(({ samples }, track) => {
+      for (const sample of places[track]?.within(range.from, range.to) ?? []) {
+        const [offset = 0, size = 0] = [samples.offset[sample], samples.size[sample]];
+        bytes += size;
+        end = Math.max(end, offset + size);
+      }
+    });
+    const isLost = bytes < (range.to - range.from) * leastListed && end < range.to;
+    return isLost ? [{ from: end, to: range.to }] : [];
+  });
 }
 
 /** Looks for the next `moof` behind bytes that are no box (a hole). Linear; -1 when there is none. */

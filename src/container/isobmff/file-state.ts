@@ -10,6 +10,7 @@ import { fourcc } from './fields.ts';
 import {
   type FileOutline,
   type IndexedMedia,
+  type MediaRange,
   outline,
   readIndex,
   unindexed,
@@ -58,7 +59,8 @@ export function withHolesTold(
   const listed = index();
   const tracks = listed ? listedBy(listed) : [];
   const holes = findHoles(written, tracks, progress);
-  if (holes.length === 0) return diagnosis;
+  const unlisted = listed?.unlisted ?? [];
+  if (holes.length === 0 && unlisted.length === 0) return diagnosis;
   const left = samplesLeft(tracks, holes).some(({ count }) => count > 0);
   const lost = (place: number) => new Set(holes.flatMap((hole) => hole.lost[place] ?? [])).size;
   const told = holesTold(tracks, holes).map(({ at, detail }): Damage => {
@@ -70,9 +72,16 @@ export function withHolesTold(
     tracks: diagnosis.tracks.map((track, place) => {
       return track.samples === null ? track : { ...track, samples: track.samples - lost(place) };
     }),
-    damage: [...diagnosis.damage, ...told].toSorted((a, b) => a.at - b.at),
+    damage: [...diagnosis.damage, ...told, ...unlisted.slice(0, 1).map(unlistedTold)].toSorted(
+      (a, b) => a.at - b.at,
+    ),
     recoverable: left,
   };
+}
+
+function unlistedTold({ from, to }: MediaRange): Damage {
+  const detail = `The index of the fragment in front of byte ${from} is damaged: ${to - from} bytes of media are in none.`;
+  return { kind: 'hole', at: from, detail };
 }
 
 // Zeros that end a file may cover half an index, which would be read as one with empty tables.

@@ -22,6 +22,8 @@ export class FragmentGatherer {
   readonly tracks = new Map<number, GatheredTrack>();
   /** Samples that were listed and whose bytes are not all there. */
   missing = 0;
+  /** Bytes of the samples that were listed. */
+  listed = 0;
   /** End of the last byte of any kept sample. */
   end = 0;
   /** End of the last listed sample of which at least a byte is there: what follows is in no index. */
@@ -142,6 +144,7 @@ export class FragmentGatherer {
       const own = entry.flags < 0 ? header.flags : u32(body, at + entry.flags);
       const shift = entry.shift < 0 ? 0 : i32(body, at + entry.shift);
       const sampleFlags = index === 0 && flags & 4 ? firstFlags : own;
+      this.listed += size;
       if (offset < limit) this.reach = Math.max(this.reach, offset + size);
       if (offset + size > limit || offset < 0) {
         this.missing += 1;

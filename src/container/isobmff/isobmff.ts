@@ -16,6 +16,7 @@ import { falseClaims } from './claims.ts';
 import { fourcc, u32 } from './fields.ts';
 import { outline, readIndex } from './file-index.ts';
 import { containerOf, fileState, limited, withHolesTold, zeroTailFrom } from './file-state.ts';
+import { withLostFragments } from './lost-fragments.ts';
 import { findHoles, listedBy } from './media-holes.ts';
 import { modelOf } from './media-model.ts';
 import { profileOf } from './profile.ts';
@@ -53,13 +54,15 @@ function planRepair(source: ByteSource, context: RepairContext): RepairOutcome {
   const container = containerOf(source, found);
   const faststart = context.faststart ?? false;
   const end = zeroTailFrom(source, found.movie);
-  const index = readIndex(limited(source, end), found, context.progress);
-  const holes = index ? findHoles(limited(source, end), listedBy(index), context.progress) : [];
-  if (diagnosis.verdict === 'whole' && holes.length === 0) {
+  const written = limited(source, end);
+  const listed = readIndex(written, found, context.progress);
+  const completed = listed && withLostFragments(written, listed, context.progress);
+  const holes = completed ? findHoles(written, listedBy(completed.index), context.progress) : [];
+  if (diagnosis.verdict === 'whole' && holes.length === 0 && !completed?.added) {
     return noRepair('whole', 'The file is whole.');
   }
-  if (index) {
-    const rescued = rescueByIndex(limited(source, end), found, index, holes, context);
+  if (completed) {
+    const rescued = rescueByIndex(written, found, completed, holes, context);
     if (rescued.tracks.length > 0) return planFor(source, rescued, container, faststart);
     const hasMedia = found.media.length > 0;
     if (!hasMedia) return noRepair('empty', 'The file has an index and no media.');
@@ -68,9 +71,9 @@ function planRepair(source: ByteSource, context: RepairContext): RepairOutcome {
     const detail = `The ${source.size - end} bytes behind byte ${end} are all zero: they were never written to the disk.`;
     return noRepair('all-zeros', detail);
   }
-  const rescued = rescueByContent(limited(source, end), found, context);
+  const rescued = rescueByContent(written, found, context);
   if ('kind' in rescued) return rescued;
-  const complete = withoutTorn(limited(source, end), rescued, context.progress);
+  const complete = withoutTorn(written, rescued, context.progress);
   if (complete.tracks.length === 0)
     return noRepair('nothing-found', 'No sample in it is complete.');
   return planFor(source, complete, container, faststart);

@@ -17,6 +17,7 @@ import {
 } from './file-index.ts';
 import type { FoundSamples } from './found-samples.ts';
 import { holesTold, lostMs, samplesLeft } from './hole-losses.ts';
+import type { Completed } from './lost-fragments.ts';
 import {
   findHoles,
   findHolesIn,
@@ -138,10 +139,11 @@ function stretchOf({ track, samples }: IndexedTrack): number {
 export function rescueByIndex(
   source: ByteSource,
   found: FileOutline,
-  listed: IndexedMedia,
+  completed: Completed,
   holes: readonly MediaHole[],
   context: RepairContext,
 ): RescuedMedia {
+  const { index: listed } = completed;
   const tracks = listedBy(listed);
   const left = samplesLeft(tracks, holes);
   const index = {
@@ -159,7 +161,12 @@ export function rescueByIndex(
       .filter((indexed) => indexed.samples.count > 0)
       .map((indexed) => indexedOutput(indexed, index.movie.timescale));
   const media = found.media.reduce((sum, range) => sum + range.to - range.from, 0);
-  const findings = [...indexFindings(found, index), ...holeFindings(tracks, holes)];
+  const findings = [...indexFindings(found, listed), ...holeFindings(tracks, holes)];
+  if (completed.added > 0) {
+    findings.push(
+      `In fragments whose index is damaged ${completed.added} samples were found by their content.`,
+    );
+  }
   if (read && read.added > 0) {
     findings.push(
       `Behind the last indexed sample at byte ${index.end}, ${read.added} more were found by their content.`,
@@ -170,10 +177,12 @@ export function rescueByIndex(
     incomplete: false,
     tracks: outputs,
     timescale: index.movie.timescale,
-    method: methodOf(found, read?.added ?? 0),
+    method: methodOf(found, (read?.added ?? 0) + completed.added),
     findings,
     mediaBytes: Math.max(media, index.end > 0 ? 0 : media),
-    lostMs: Math.round(index.missingMs + lostMs(tracks, holes) + (read?.lostMs ?? 0)),
+    lostMs: Math.round(
+      index.missingMs + lostMs(tracks, holes) + completed.lostMs + (read?.lostMs ?? 0),
+    ),
   };
 }
 
