@@ -219,7 +219,9 @@ class HevcCodec implements SampleCodec {
     // Leading pictures and those that no other of their layer refers to are no anchors.
     const leading = first.type >= radlN && first.type <= raslR;
     const unreferenced = first.type <= 14 && first.type % 2 === 0;
-    if (first.temporalId === 0 && !leading && !unreferenced) this.previousOrder = last.order;
+    const isAnchor = first.temporalId === 0 && !leading && !unreferenced;
+    // Behind a hole the first picture is as near to the next ones as any.
+    if (isAnchor || this.fresh) this.previousOrder = last.order;
     this.fresh = this.endsSequence;
   }
 

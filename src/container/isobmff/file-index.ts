@@ -21,6 +21,12 @@ export interface MediaRange {
   readonly to: number;
 }
 
+/** Media that no index lists. */
+export interface UnlistedRange extends MediaRange {
+  /** A sample begins where it does; else somewhere in it. */
+  readonly isSure: boolean;
+}
+
 /** How the top level of a file lies; cheap, reads headers only. */
 export interface FileOutline {
   /** The movie with the most to say: the last complete one. */
@@ -172,7 +178,7 @@ export interface IndexedMedia {
   /** Where a fragment's index was never written, so that what it lists from there on is lost; else -1. */
   readonly unwrittenAt: number;
   /** Media between fragments of which nothing, or little, is listed: its fragment's index is damaged. */
-  readonly unlisted: readonly MediaRange[];
+  readonly unlisted: readonly UnlistedRange[];
 }
 
 /**
@@ -226,9 +232,9 @@ function gatherFragments(
   found: FileOutline,
   gatherer: FragmentGatherer,
   progress?: Progress,
-): MediaRange[] {
+): UnlistedRange[] {
   const ahead = readAhead(source);
-  const doubtful: MediaRange[] = [];
+  const doubtful: UnlistedRange[] = [];
   let boxes = 0;
   let listed = 0;
   const visit = (box: Box) => {
@@ -237,7 +243,7 @@ function gatherFragments(
     if (box.type === 'moof') gatherer.add(box, source.size);
     if (box.type === 'mdat' && box.end <= source.size) {
       if (gatherer.listed - listed < (box.end - box.body) / 2) {
-        doubtful.push({ from: box.body, to: box.end });
+        doubtful.push({ from: box.body, to: box.end, isSure: true });
       }
       listed = gatherer.listed;
     }
@@ -250,7 +256,8 @@ function gatherFragments(
     if (!walk.broken) break;
     const next = findFragment(source, walk.stop, progress);
     if (next < 0) break;
-    doubtful.push({ from: mediaBefore(source, walk.stop, next), to: next });
+    const from = mediaBefore(source, walk.stop, next);
+    doubtful.push({ from, to: next, isSure: from > walk.stop });
     at = next;
   }
   return doubtful;
@@ -274,7 +281,10 @@ function mediaBefore(source: ByteSource, from: number, end: number): number {
 const leastListed = 0.5;
 
 /** The ranges of which an index lists little or nothing, from where it ends. */
-function unlisted(tracks: readonly IndexedTrack[], ranges: readonly MediaRange[]): MediaRange[] {
+function unlisted(
+  tracks: readonly IndexedTrack[],
+  ranges: readonly UnlistedRange[],
+): UnlistedRange[] {
   const places = tracks.map(({ samples }) => new SamplePlaces(samples));
   return ranges.flatMap((range) => {
     let [bytes, end] = [0, range.from];
@@ -286,7 +296,7 @@ function unlisted(tracks: readonly IndexedTrack[], ranges: readonly MediaRange[]
       }
     });
     const isLost = bytes < (range.to - range.from) * leastListed && end < range.to;
-    return isLost ? [{ from: end, to: range.to }] : [];
+    return isLost ? [{ ...range, from: end }] : [];
   });
 }
 

@@ -3,7 +3,7 @@
  * put back between those of the fragments around it.
  */
 import type { ByteSource, Progress } from '../bytes.ts';
-import type { IndexedMedia, MediaRange } from './file-index.ts';
+import type { IndexedMedia, UnlistedRange } from './file-index.ts';
 import { type MediaModel, modelOf } from './media-model.ts';
 import { SampleColumns } from './sample-columns.ts';
 import { SampleScanner } from './sample-scanner.ts';
@@ -56,10 +56,11 @@ const noSamples: Found = { samples: new SampleColumns(0), timescale: 1 };
 function samplesIn(
   source: ByteSource,
   model: MediaModel,
-  range: MediaRange,
+  range: UnlistedRange,
   progress?: Progress,
 ): ReadonlyMap<number, Found> {
   const scanner = new SampleScanner(model, range.from);
+  if (!range.isSure) scanner.beginInHole();
   if (scanner.lanes.length > 0) scanner.scan(source, range.to, true, progress);
   const { tracks } = timeSamples(scanner.samples, model, scanner.lanes);
   return new Map(
@@ -94,7 +95,9 @@ function between(
     const begins = isLast ? now : Math.max(now - gap, now - length);
     if (joined.count > 0) shortenLast(joined, now - begins);
     else joined.start = Math.max(0, begins);
-    append(joined, found.samples, factor, isLast ? length : now - begins);
+    // Lost pictures that were decoded before the first found one make all of them seem to be shown later.
+    const late = Math.max(0, leastShift(found.samples) * factor - leastShift(samples));
+    append(joined, found.samples, factor, late, isLast ? length : now - begins);
   }
   for (; at < samples.count; at += 1) joined.take(samples, at);
   return { samples: joined, lostMs: (Math.max(0, gap - length) * 1000) / timescale };
@@ -111,8 +114,18 @@ function shortenLast(samples: SampleColumns, ticks: number): void {
   samples.duration[last] = Math.max(1, (samples.duration[last] ?? 0) - ticks);
 }
 
-/** Adds samples that last so many ticks together. */
-function append(into: SampleColumns, found: SampleColumns, factor: number, length: number): void {
+function leastShift({ shift, count }: SampleColumns): number {
+  return count > 0 ? shift.subarray(0, count).reduce((a, b) => Math.min(a, b)) : 0;
+}
+
+/** Adds samples that last so many ticks together and are shown `late` too late. */
+function append(
+  into: SampleColumns,
+  found: SampleColumns,
+  factor: number,
+  late: number,
+  length: number,
+): void {
   const description = into.description[Math.max(0, into.count - 1)] || 1;
   let [passed, written] = [0, 0];
   for (let at = 0; at < found.count; at += 1) {
@@ -123,7 +136,7 @@ function append(into: SampleColumns, found: SampleColumns, factor: number, lengt
       found.offset[at] ?? 0,
       found.size[at] ?? 0,
       Math.max(1, end - written),
-      Math.round((found.shift[at] ?? 0) * factor),
+      Math.round((found.shift[at] ?? 0) * factor - late),
       found.sync[at] === 1,
       description,
     );

@@ -161,7 +161,10 @@ export function rescueByIndex(
       .filter((indexed) => indexed.samples.count > 0)
       .map((indexed) => indexedOutput(indexed, index.movie.timescale));
   const media = found.media.reduce((sum, range) => sum + range.to - range.from, 0);
-  const findings = [...indexFindings(found, listed), ...holeFindings(tracks, holes)];
+  const findings = [
+    ...indexFindings(found, listed, completed.added),
+    ...holeFindings(tracks, holes),
+  ];
   if (completed.added > 0) {
     findings.push(
       `In fragments whose index is damaged ${completed.added} samples were found by their content.`,
@@ -191,8 +194,9 @@ function methodOf(found: FileOutline, added: number): string {
   return added > 0 ? `${way}, read on by content` : way;
 }
 
-function indexFindings(found: FileOutline, index: IndexedMedia): string[] {
-  const kept = index.tracks.reduce((sum, { samples }) => sum + samples.count, 0);
+/** @param added  samples that the index does not list itself */
+function indexFindings(found: FileOutline, index: IndexedMedia, added: number): string[] {
+  const kept = index.tracks.reduce((sum, { samples }) => sum + samples.count, -added);
   const findings: string[] = [];
   const where = found.hidden ? 'hidden inside the media data' : 'in the file';
   if (found.fragments > 0) {

@@ -44,6 +44,7 @@ export class SampleScanner {
   /** The time code track until its only sample is found. */
   #timecode: number;
   #holeFrom = -1;
+  #isInHole = false;
   #searchedTo = -1;
   /** When pictures and packets without a length were level. */
   #anchor: Anchor | null;
@@ -76,6 +77,11 @@ export class SampleScanner {
     });
   }
 
+  /** What `position` lies in is no sample: the first is looked for. */
+  beginInHole(): void {
+    this.#isInHole = true;
+  }
+
   get lanes(): readonly Lane[] {
     return this.#lanes;
   }
@@ -90,6 +96,8 @@ export class SampleScanner {
   scan(source: ByteSource, to: number, isFinal: boolean, progress?: Progress): void {
     const window = new ScanWindow(source, this.position, to, isFinal, this.zeros);
     this.tornFrom = -1;
+    if (this.#isInHole && !this.#passHole(window, progress)) return;
+    this.#isInHole = false;
     for (let steps = 0; this.position < window.to; steps += 1) {
       if (steps % 256 === 0 && progress && !progress(this.position)) throw new Cancelled();
       if (this.#passBox(window)) continue;
