@@ -4,6 +4,7 @@
 import { blindCodec } from '../codec/blind-nal.ts';
 import type { SampleCodec } from '../codec/codec.ts';
 import { sampleCodec } from '../codec/sample-codecs.ts';
+import type { FoundSamples } from './found-samples.ts';
 import type { MediaModel, TrackModel } from './media-model.ts';
 import type { TrackLayout } from './movie.ts';
 import { TrackClocks } from './track-clocks.ts';
@@ -91,4 +92,31 @@ export function runHabit({ codec, runs, runUnit }: Lane): number {
 export function countSample(lane: Lane, bytes: number): void {
   lane.taken += 1;
   lane.usualBytes += (bytes - lane.usualBytes) / Math.min(lane.taken, 64);
+}
+
+/**
+ * Behind a hole: muxers write the packets of equal time of several sound tracks together, never a picture
+ * between them. So the run up to the first picture tells where in the turn it began.
+ *
+ * @param from  number of the first sample behind the hole
+ */
+export function realign(
+  samples: FoundSamples,
+  lanes: readonly Lane[],
+  model: MediaModel,
+  from: number,
+): void {
+  for (const { codec, tracks, clocks } of lanes) {
+    const isFine = tracks.every((track) => (model.tracks[track]?.usualRun ?? 1) <= tracks.length);
+    if (codec.kind !== 'audio' || tracks.length < 2 || !isFine) continue;
+    const run: number[] = [];
+    for (let index = from; index < samples.count; index += 1) {
+      if (tracks.includes(samples.track[index] ?? 0)) run.push(index);
+    }
+    const first = (tracks.length - (run.length % tracks.length)) % tracks.length;
+    run.forEach((index, place) => {
+      samples.track[index] = tracks[(first + place) % tracks.length] ?? 0;
+    });
+    clocks.equalise();
+  }
 }

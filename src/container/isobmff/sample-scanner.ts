@@ -12,9 +12,9 @@ import { ZerosMet } from '../zero-sectors.ts';
 import { betweenSamples } from './boxes.ts';
 import type { Anchor, RunContext } from './due-packets.ts';
 import { FoundSamples, foundFlags } from './found-samples.ts';
-import { countRun, countSample, type Lane, lanesOf, runHabit } from './lanes.ts';
+import { countRun, countSample, type Lane, lanesOf, realign, runHabit } from './lanes.ts';
 import type { MediaModel } from './media-model.ts';
-import { endsInZeros, fitsOpaque, textsEnd } from './opaque-samples.ts';
+import { endsInZeros, type OpaqueSample, OpaqueSamples } from './opaque-samples.ts';
 import { findNextSample, zeroRun } from './resync.ts';
 import { isChained, type RunPart, splitRun } from './sample-runs.ts';
 import { laneStates, restoreLanes, type ScanState } from './scan-state.ts';
@@ -40,7 +40,7 @@ export class SampleScanner {
   readonly #bounding: Lane[];
   readonly #model: MediaModel;
   /** Tracks whose samples nobody can measure (text, time codes) lie between the others. */
-  readonly #opaque: readonly number[];
+  readonly #others: OpaqueSamples;
   /** The time code track until its only sample is found. */
   #timecode: number;
   #holeFrom = -1;
@@ -66,7 +66,10 @@ export class SampleScanner {
     this.#anchor = { pictures: 0, seconds: pictures?.shownFrom ?? 0, slack: 0 };
     const known = new Set(this.#lanes.flatMap((lane) => lane.tracks));
     this.#timecode = model.tracks.findIndex(({ layout }) => layout.entry.kind === 'timecode');
-    this.#opaque = model.tracks.map((_, place) => place).filter((place) => !known.has(place));
+    const unknown = model.tracks.map((_, place) => place).filter((place) => !known.has(place));
+    this.#others = new OpaqueSamples(model, unknown, this.#measured, (...asked) =>
+      this.#chain(...asked),
+    );
   }
 
   /** Begins with what a scan of the same file has learned of packets that do not say how long they are. */
@@ -246,7 +249,7 @@ export class SampleScanner {
   /** A sample behind which nothing begins: complete, or run into a hole? */
   #standsAlone(window: ScanWindow, lane: Lane, length: number): boolean {
     const at = this.position;
-    if (this.#lengthless.length > this.#sure.length || this.#opaque.length > 0)
+    if (this.#lengthless.length > this.#sure.length || !this.#others.areNone)
       return !endsInZeros(window, at, length);
     // Sound was read bit by bit to its end; a picture only has its own word for its length.
     if (lane.codec.kind === 'audio') return true;
@@ -269,7 +272,10 @@ export class SampleScanner {
     lane.epoch = last.epoch;
     if (isVideo && !this.#anchor) this.#anchor = this.#anchorAt(lane);
     countSample(lane, length);
-    if (isVideo) this.#realign();
+    if (isVideo && this.#realignFrom >= 0) {
+      realign(this.samples, this.#lanes, this.#model, this.#realignFrom);
+      this.#realignFrom = -1;
+    }
     const track = isVideo ? (lane.tracks[0] ?? 0) : lane.clocks.next();
     const duration = isVideo ? 0 : this.#soundOf(lane, track);
     if (!isVideo) lane.clocks.advance(duration);
@@ -294,34 +300,6 @@ export class SampleScanner {
       return Math.round((firstDuration * codec.rate) / layout.timescale);
     }
     return codec.last.duration || codec.usualDuration;
-  }
-
-  // Muxers write the packets of equal time of several sound tracks together, never a picture between
-  // them. So the run up to the first picture behind a hole tells where in the turn it began.
-  #realign(): void {
-    if (this.#realignFrom < 0) return;
-    for (const lane of this.#lanes) {
-      const { tracks } = lane;
-      const isFine = tracks.every(
-        (track) => (this.#model.tracks[track]?.usualRun ?? 1) <= tracks.length,
-      );
-      if (lane.codec.kind !== 'audio' || tracks.length < 2 || !isFine) continue;
-      this.#realignLane(tracks, this.#realignFrom);
-      lane.clocks.equalise();
-    }
-    this.#realignFrom = -1;
-  }
-
-  #realignLane(tracks: readonly number[], from: number): void {
-    const { samples } = this;
-    const run: number[] = [];
-    for (let index = from; index < samples.count; index += 1) {
-      if (tracks.includes(samples.track[index] ?? 0)) run.push(index);
-    }
-    const first = (tracks.length - (run.length % tracks.length)) % tracks.length;
-    run.forEach((index, place) => {
-      samples.track[index] = tracks[(first + place) % tracks.length] ?? 0;
-    });
   }
 
   /** True when a sample, a box or the end comes at `at`. */
@@ -435,67 +413,34 @@ export class SampleScanner {
     this.position += length;
   }
 
-  /** Takes the one sample of a time code track: four bytes in front of a sample that is measured. */
+  /** Takes the one sample of a time code track. */
   #takeTimecode(window: ScanWindow): boolean {
-    const track = this.#timecode;
-    if (track < 0 || this.#holeFrom >= 0) return false;
     const at = this.position;
-    if (!this.#measured.some((lane) => this.#chain(window, at + 4, lane, 1) > 0)) return false;
-    // Where a sample begins here, too, the four bytes are its own.
-    if (this.#measured.some((lane) => window.measure(lane.codec, at) !== notASample)) return false;
-    this.#timecode = -1;
-    this.samples.push(at, 4, track, foundFlags.sync, 0);
-    this.position += 4;
-    return true;
-  }
-
-  /** Takes a text sample: a length, and behind that many bytes samples go on. */
-  #takeText(window: ScanWindow): boolean {
-    const track = this.#opaque.find(
-      (place) => this.#model.tracks[place]?.layout.entry.codec === 'mov_text',
-    );
-    if (track === undefined || this.#holeFrom >= 0) return false;
-    const at = this.position;
-    // The length of a picture's unit looks like an empty text and a full one.
-    const isPicture = this.#measured.some(
-      (lane) => lane.codec.kind === 'video' && window.measure(lane.codec, at) !== notASample,
-    );
-    const end = isPicture
-      ? -1
-      : textsEnd(window, at, (end) =>
-          this.#measured.some((lane) => this.#chain(window, end, lane, 3) >= 3),
-        );
-    if (end < 0) return false;
-    const length = end - at;
-    this.samples.push(at, length, track, foundFlags.sync, 0);
-    this.position += length;
-    return true;
-  }
-
-  /** Takes what lies before the next sample as one of a track that nobody can measure. */
-  #takeOpaque(window: ScanWindow): boolean {
-    if (this.#opaque.length === 0 || this.#holeFrom >= 0) return false;
-    const largest = Math.max(
-      ...this.#opaque.map((track) => this.#model.tracks[track]?.largestSample ?? 0),
-    );
-    const limit = this.position + Math.max(1024, largest * 2);
-    const next = findNextSample(window, this.position + 1, this.#measured, this.#pairTest, limit);
-    if (next < 0) return false;
-    const length = next - this.position;
-    const track = this.#opaque.find((place) =>
-      fitsOpaque(this.#model, place, window, this.position, length),
-    );
-    if (track !== undefined) {
-      this.samples.push(this.position, length, track, foundFlags.sync, 0);
+    if (this.#timecode < 0 || this.#holeFrom >= 0 || !this.#others.isTimecode(window, at)) {
+      return false;
     }
-    this.position = next;
+    this.#takeOther({ track: this.#timecode, end: at + 4 });
+    this.#timecode = -1;
     return true;
   }
 
-  #pairTest = (window: ScanWindow, at: number, lane: Lane): boolean => {
-    if (lane.codec.kind !== 'video') return this.#chain(window, at, lane, 2) >= 2;
-    return this.#chain(window, at, lane, 1) >= 1 && lane.codec.last.follows;
-  };
+  #takeText(window: ScanWindow): boolean {
+    return this.#holeFrom < 0 && this.#takeOther(this.#others.text(window, this.position));
+  }
+
+  #takeOpaque(window: ScanWindow): boolean {
+    return this.#holeFrom < 0 && this.#takeOther(this.#others.upToNext(window, this.position));
+  }
+
+  #takeOther(sample: OpaqueSample | null): boolean {
+    if (!sample) return false;
+    const { track, end } = sample;
+    if (track !== undefined) {
+      this.samples.push(this.position, end - this.position, track, foundFlags.sync, 0);
+    }
+    this.position = end;
+    return true;
+  }
 
   /** The scan came to a sample that is cut off, or that may still grow. */
   #end(window: ScanWindow): void {
