@@ -45,7 +45,11 @@ export async function openAreas(context: DaemonContext): Promise<Areas> {
     ownKey: () => lines.identity().key,
   });
   all.push(people);
-  const takes = new Takes(context, sessions, new Rescue({ ffmpeg: context.config.ffmpeg }));
+  const takes = new Takes(
+    context,
+    sessions,
+    new Rescue({ ffmpeg: context.config.ffmpeg, isBackground: true }),
+  );
   const watching = openWatching(context, takes);
   all.push(watching);
   const recorders = openRecorders(context, sessions, watching);

@@ -69,6 +69,7 @@ export class Takes {
   readonly #departed = new Map<string, string>();
   readonly #claims: TakeClaims;
   #timer: NodeJS.Timeout | undefined;
+  #soon: NodeJS.Immediate | undefined;
   #looking = false;
   #closed = false;
 
@@ -319,9 +320,16 @@ export class Takes {
     this.#followed.begin(id, sighting);
     // At rest nothing ticks.
     this.#timer ??= setInterval(() => void this.#follow(), followEveryMs).unref();
-    // A recorder that dies in its first moments was seen alive if we ask at once.
-    setImmediate(() => void this.#follow());
+    this.#followSoon();
     this.#notify(this.#take(id), 'growing');
+  }
+
+  /** A recorder that dies in its first moments was seen alive if we ask at once; once for all that came. */
+  #followSoon(): void {
+    this.#soon ??= setImmediate(() => {
+      this.#soon = undefined;
+      void this.#follow();
+    });
   }
 
   #grew(id: string, followed: Followed, sighting: Sighting): void {

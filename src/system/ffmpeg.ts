@@ -11,6 +11,7 @@ import { createRequire } from 'node:module';
 import { delimiter, join, resolve } from 'node:path';
 import type { TrialDecode, TrialSample } from '../container/format.ts';
 import { RoomtapeError } from '../errors.ts';
+import { niceness } from './priority.ts';
 
 export type FfmpegOrigin =
   | 'setting'
@@ -193,6 +194,8 @@ export interface DecodeOptions {
   readonly stallMs?: number;
   /** Leave the pictures out: they are kept without a set-up and no decoder can show them. */
   readonly soundOnly?: boolean;
+  /** Everything else comes before it. */
+  readonly isBackground?: boolean;
 }
 
 export interface DecodeReport {
@@ -222,7 +225,7 @@ export async function decodeFully(
   const count = new ErrorCount(options.soundOnly ?? false);
   // Nothing is said with .format() and .videoCodec(): they make fluent-ffmpeg ask ffmpeg for lists
   // of formats whose layout newer versions changed.
-  const command = fluent({ logger: silent })
+  const command = fluent({ logger: silent, niceness: options.isBackground ? niceness : 0 })
     .setFfmpegPath(ffmpeg.path)
     .input(localInput(path))
     .inputOptions([...guardedInput, '-stats', '-format_whitelist', demuxers])

@@ -6,7 +6,7 @@
  */
 import { execFile } from 'node:child_process';
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
 
 export interface FileIdentity {
@@ -77,7 +77,8 @@ async function writersInProc(wanted: ReadonlySet<string>): Promise<Writers> {
     if (!Number.isInteger(pid) || pid === process.pid) continue;
     for (const fd of list(`/proc/${name}/fd`)) {
       if (performance.now() - began > longestTurnMs) {
-        await nextTurn();
+        // A timer, and no immediate: those of others have to come first.
+        await pause(0);
         began = performance.now();
       }
       const key = wantedKey(`/proc/${name}/fd/${fd}`, inodes);

@@ -151,3 +151,9 @@ export type FromWorker =
   | { readonly id: number; readonly kind: 'done'; readonly answer: unknown }
   | ({ readonly id: number; readonly kind: 'obstacle' } & Obstacle)
   | { readonly id: number; readonly kind: 'bug'; readonly stack: string };
+
+/** How a thread of rescue jobs is started. */
+export interface WorkerSettings {
+  /** It gives way to everything else. */
+  readonly isBackground: boolean;
+}

@@ -5,7 +5,7 @@
  * this thread and not the process. One job at a time; the service in rescue-service.ts sees to that.
  */
 import { dirname, extname } from 'node:path';
-import { parentPort } from 'node:worker_threads';
+import { parentPort, workerData } from 'node:worker_threads';
 import { Cancelled, type Progress } from '../container/bytes.ts';
 import { type Diagnosis, foreign } from '../container/diagnosis.ts';
 import { type DiagnoseContext, type FileFollower, headLength } from '../container/format.ts';
@@ -15,6 +15,7 @@ import { RoomtapeError } from '../errors.ts';
 import { trialDecoder } from './ffmpeg.ts';
 import { FileSource, quoted, sha256 } from './files.ts';
 import { copyAhead, recoveredName, writePlan } from './plan-writer.ts';
+import { giveWay } from './priority.ts';
 import { readIndependently } from './read-back.ts';
 import type {
   DiagnoseAllJob,
@@ -31,6 +32,7 @@ import type {
   RepairJob,
   Sampled,
   ToWorker,
+  WorkerSettings,
 } from './rescue-jobs.ts';
 import { dropScan, loadScan, storeScan } from './scan-store.ts';
 
@@ -39,6 +41,8 @@ type ProgressOf = Extract<FromWorker, { kind: 'progress' }>;
 
 /** Enough for the first boxes and chunks, by which recorders differ. */
 const headSample = 512;
+
+if ((workerData as WorkerSettings | null)?.isBackground) giveWay();
 
 parentPort?.on('message', async ({ id, job, stop }: ToWorker) => {
   const send = (message: FromWorker) => parentPort?.postMessage(message);

@@ -6,7 +6,14 @@
  */
 import type { Worker } from 'node:worker_threads';
 import { RoomtapeError } from '../errors.ts';
-import type { FromWorker, Job, JobAnswers, Phase, ToWorker } from './rescue-jobs.ts';
+import type {
+  FromWorker,
+  Job,
+  JobAnswers,
+  Phase,
+  ToWorker,
+  WorkerSettings,
+} from './rescue-jobs.ts';
 import { startThread } from './thread.ts';
 
 export interface JobProgress {
@@ -40,15 +47,18 @@ export class RescueWorkers {
   readonly #idleMs: number;
   readonly #threads = new Set<Thread>();
   readonly #waiting: (() => void)[] = [];
+  readonly #isBackground: boolean;
   #closed = false;
 
   /**
-   * @param most    how many jobs may run at once
-   * @param idleMs  a thread without work ends after this time, and with it what it remembers
+   * @param most          how many jobs may run at once
+   * @param idleMs        a thread without work ends after this time, and with it what it remembers
+   * @param isBackground  a recorder, and whoever waits for an answer, come before the threads
    */
-  constructor(most = 1, idleMs = 5_000) {
+  constructor(most = 1, idleMs = 5_000, isBackground = false) {
     this.#most = most;
     this.#idleMs = idleMs;
+    this.#isBackground = isBackground;
   }
 
   async run<K extends Job['kind']>(
@@ -81,7 +91,7 @@ export class RescueWorkers {
       else if (!thread.busy) return thread.take();
     }
     if (this.#threads.size >= this.#most) return null;
-    const thread = new Thread(this.#idleMs);
+    const thread = new Thread(this.#idleMs, this.#isBackground);
     this.#threads.add(thread);
     return thread.take();
   }
@@ -114,9 +124,9 @@ class Thread {
   #stop: Int32Array | undefined;
   #under: Promise<void> = Promise.resolve();
 
-  constructor(idleMs: number) {
+  constructor(idleMs: number, isBackground: boolean) {
     this.#idleMs = idleMs;
-    this.#worker = startWorker();
+    this.#worker = startWorker(isBackground);
     // Without a job there is nobody to tell; whoever takes a dead thread starts another.
     this.#worker.on('error', () => {
       this.dead = true;
@@ -217,8 +227,9 @@ class Thread {
   }
 }
 
-function startWorker(): Worker {
+function startWorker(isBackground: boolean): Worker {
   return startThread('rescue-worker', {
+    workerData: { isBackground } satisfies WorkerSettings,
     resourceLimits: {
       maxOldGenerationSizeMb: memoryLimitMb,
       maxYoungGenerationSizeMb: 8,

@@ -118,16 +118,26 @@ const mostNeighbours = 64;
 export class Rescue {
   readonly #workers: RescueWorkers;
   /** Reads along with growing files; its thread remembers how far it came, and so does its store. */
-  readonly #following = new RescueWorkers(1, 30_000);
+  readonly #following: RescueWorkers;
+  readonly #isBackground: boolean;
   readonly #told: string;
   #ffmpeg: Promise<Ffmpeg | null> | undefined;
 
   /**
    * @param ffmpeg  path of an ffmpeg from the settings; empty to look for one
    * @param most    how many files may be worked on at once
+   * @param isBackground  recorders, and whoever waits for an answer, come before it
    */
-  constructor(options: { readonly ffmpeg?: string; readonly most?: number } = {}) {
-    this.#workers = new RescueWorkers(options.most ?? 1);
+  constructor(
+    options: {
+      readonly ffmpeg?: string;
+      readonly most?: number;
+      readonly isBackground?: boolean;
+    } = {},
+  ) {
+    this.#isBackground = options.isBackground ?? false;
+    this.#workers = new RescueWorkers(options.most ?? 1, undefined, this.#isBackground);
+    this.#following = new RescueWorkers(1, 30_000, this.#isBackground);
     this.#told = options.ffmpeg ?? '';
   }
 
@@ -313,6 +323,7 @@ export class Rescue {
     const pace = paceOf(options.onProgress);
     const { outcome, errors, examples } = await decodeFully(ffmpeg, path, {
       soundOnly: options.soundOnly,
+      isBackground: this.#isBackground,
       ...(options.signal ? { signal: options.signal } : {}),
       onProgress: (decodedMs) => pace('decoding', decodedMs, durationMs ?? 0),
     });
