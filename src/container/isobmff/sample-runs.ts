@@ -17,6 +17,7 @@ const longestFixedRun = 8 * 1024 * 1024;
 const longestGuessedRun = 1024 * 1024;
 // Without anything measurable the whole file is one run, which is taken piece by piece.
 const piece = 256 * 1024;
+const guessedPiece = 64 * 1024;
 
 /**
  * Cuts the run that begins at `at` into samples.
@@ -51,7 +52,10 @@ function runEnd(window: ScanWindow, at: number, lane: Lane, context: RunContext)
   const isFixed = lane.codec.framing === 'fixed';
   const longest = isFixed ? longestFixedRun : longestGuessedRun;
   const step = isFixed ? lane.codec.fixedBytes : 1;
-  if (context.bounding.length === 0) return Math.min(window.to, at + piece - (piece % step));
+  if (context.bounding.length === 0) {
+    const length = isFixed ? piece - (piece % step) : guessedPiece;
+    return Math.min(window.to, at + length);
+  }
   const begins = (place: number) => sampleBegins(window, at, place, lane, context);
   for (const length of likelyRuns(lane, context.model)) {
     if (at + length < window.to && begins(at + length) !== 'none') return at + length;

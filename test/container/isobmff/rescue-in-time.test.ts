@@ -247,3 +247,18 @@ test('pictures of megabytes each are found, with a reference and without one', (
     expect([pictures?.missing, sound?.missing]).toEqual([0, 0]);
   }
 });
+
+test('a file of nothing but Opus comes back with a reference', () => {
+  const path = (name: string) => join(folder, name);
+  const tone = 'anoisesrc=color=pink:sample_rate=48000:amplitude=0.3';
+  for (const [name, seconds] of [
+    ['sound.mp4', 20],
+    ['sound-reference.mp4', 12],
+  ] as const) {
+    runFfmpeg('-f', 'lavfi', '-i', tone, '-t', String(seconds), '-c:a', 'libopus', path(name));
+  }
+  const whole = new Uint8Array(readFileSync(path('sound.mp4')));
+  const reference = profileOf(new Uint8Array(readFileSync(path('sound-reference.mp4'))));
+  const [sound] = shiftsOf(whole, withoutIndex(whole), [reference]);
+  expect(sound?.missing).toBeLessThanOrEqual(1000 * 0.02);
+});
