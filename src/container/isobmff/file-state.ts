@@ -16,6 +16,7 @@ import {
   unindexed,
 } from './file-index.ts';
 import { holesTold, samplesLeft } from './hole-losses.ts';
+import { withLostFragments } from './lost-fragments.ts';
 import { findHoles, hasHoleNearEnd, listedBy } from './media-holes.ts';
 import { modelOf } from './media-model.ts';
 import { isKeptBlind, type Movie, playedMs, type Track } from './movie.ts';
@@ -59,7 +60,9 @@ export function withHolesTold(
   const listed = index();
   const tracks = listed ? listedBy(listed) : [];
   const holes = findHoles(written, tracks, progress);
-  const unlisted = listed?.unlisted ?? [];
+  // Media that no index lists is damage where samples are found in it, as the repair finds them.
+  const isDamaged = listed !== null && withLostFragments(written, listed, progress).added > 0;
+  const unlisted = isDamaged ? listed.unlisted : [];
   if (holes.length === 0 && unlisted.length === 0) return diagnosis;
   const left = samplesLeft(tracks, holes).some(({ count }) => count > 0);
   const lost = (place: number) => new Set(holes.flatMap((hole) => hole.lost[place] ?? [])).size;
